@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * A network device: an ops table that moves Ethernet frames in batches. Backends (tap, slirp, memory) and decorators
+ * (fault) look the same from above; a decorator owns the device it wraps.
+ *
+ * Frames are whole Ethernet II frames without FCS. Frame memory is borrowed for the duration of the call, both ways.
+ */
+#ifndef CAPNET_NIC_H
+#define CAPNET_NIC_H
+
+#include "base/util.h"
+#include "loop/loop.h"
+
+struct nic;
+
+struct nic_frame {
+  const uint8_t *data;
+  size_t len;
+};
+
+/* What the room above is told. A NULL member is not called. */
+struct nic_upcalls {
+  void (*frames)(void *arg, const struct nic_frame *frames, unsigned n);
+  void (*link)(void *arg, bool up);             /* carrier, when it changes */
+  void (*gone)(void *arg, int error);           /* the device cannot be used any more; -errno */
+};
+
+struct nic_counters {
+  uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
+  uint64_t rx_dropped; /* not readable or over the device's frame size */
+  uint64_t tx_dropped; /* refused by the device: queue full, link down */
+};
+
+struct nic_ops {
+  const char *kind; /* "tap", "slirp", "memory" */
+  /* Sends frames in order; returns how many were taken (the rest is dropped and counted by nic_send). Never blocks. */
+  unsigned (*send)(struct nic *nic, const struct nic_frame *frames, unsigned n);
+  /* Starts delivering frames to nic->up. Called once. 0 or -errno. */
+  int (*start)(struct nic *nic);
+  void (*free)(struct nic *nic);
+};
+
+#define NIC_NAME_MAX 16
+#define NIC_MTU_MIN 576 /* RFC 791: every host takes a datagram of this size */
+#define NIC_MTU_MAX 9000
+
+/* Embedded first in every backend's own struct. */
+struct nic {
+  const struct nic_ops *ops;
+  struct loop *loop;
+  const struct nic_upcalls *up;
+  void *up_arg;
+  char name[NIC_NAME_MAX]; /* the device's name as the host knows it, "slirp0", "mem0" */
+  uint8_t mac[6];          /* the stack's own address on this link */
+  unsigned mtu;            /* of the IP packet, bytes */
+  const char *mtu_origin;  /* "device", "configuration", "default": static string */
+  bool link_up;
+  struct nic_counters counters;
+};
+
+/* Sends through the device and counts; frames that were not taken count as dropped. */
+unsigned nic_send(struct nic *nic, const struct nic_frame *frames, unsigned n);
+int nic_start(struct nic *nic, const struct nic_upcalls *up, void *arg);
+struct nic *nic_free(struct nic *nic); /* returns NULL; NULL is fine */
+/* For backends: counts and delivers upward. */
+void nic_deliver(struct nic *nic, const struct nic_frame *frames, unsigned n);
+void nic_set_link(struct nic *nic, bool up);
+
+/* Opening a device may need a privilege; nothing is read before nic_start.
+ *
+ * tap: ifname names a persistent TAP or one to create (CAP_NET_ADMIN, or owned by our uid); fd >= 0 is an inherited TAP
+ * descriptor instead, consumed also on failure. The MAC is the stack's, not the TAP's: a locally administered address
+ * derived with nic_stable_mac. mtu 0 takes the device's. Errors: -EPERM, -EBUSY, -ENODEV, -EINVAL (not a TAP). */
+struct nic_tap_config {
+  const char *ifname;
+  int fd;
+  unsigned mtu;
+  uint8_t mac[6];
+};
+int nic_tap_open(struct loop *loop, const struct nic_tap_config *cfg, struct nic **ret);
+
+/* slirp: libslirp in a child process of its own that speaks frames over a SEQPACKET pair (one message, one frame).
+ * The child dies with us (PR_SET_PDEATHSIG, and end of file on the pair), and holds no other descriptor of ours.
+ * forwards are "tcp:HOSTADDR:HOSTPORT-GUESTPORT" as parsed below. dns: where 10.0.2.3 forwards to (IPv4), unset: the
+ * host's resolv.conf. */
+struct nic_forward {
+  bool udp;
+  uint32_t host_addr; /* host order */
+  uint16_t host_port, guest_port;
+};
+struct nic_slirp_config {
+  bool host_loopback; /* false: 10.0.2.2 does not reach the host's 127.0.0.1 */
+  const struct nic_forward *forwards;
+  unsigned n_forwards;
+  unsigned mtu; /* 0: 1500 */
+  uint8_t mac[6];
+};
+int nic_slirp_open(struct loop *loop, const struct nic_slirp_config *cfg, struct nic **ret);
+int nic_forward_parse(const char *s, struct nic_forward *ret); /* -EINVAL */
+
+/* memory: two devices back to back; what one sends the other delivers in the next turn of the loop. queue bounds the
+ * frames in flight each way. */
+int nic_memory_pair(struct loop *loop, unsigned mtu, unsigned queue, struct nic **ret_a, struct nic **ret_b);
+
+/* fault: wraps inner (consumed also on failure) and disturbs what is SENT through it. Probabilities are per 1,000 frames
+ * and drawn from a generator seeded by seed, so a run can be repeated. Delay is per frame; a reordered frame is held
+ * back until one later frame has passed or its delay plus 10 ms is over. */
+struct nic_fault_config {
+  uint64_t seed;
+  unsigned loss_permille, duplicate_permille, reorder_permille, corrupt_permille;
+  uint64_t delay_ns, jitter_ns;
+};
+int nic_fault_wrap(struct nic *inner, const struct nic_fault_config *cfg, struct nic **ret);
+
+/* A MAC that is the same at every start: locally administered unicast, hashed from the machine id (or, where there is
+ * none, the host name) and the interface's name. */
+void nic_stable_mac(const char *ifname, uint8_t ret[6]);
+
+#endif
