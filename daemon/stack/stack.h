@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The user-space TCP/IP stack: the only room that knows lwIP. One stack a process (lwIP's state is global). Everything
+ * runs on the loop's thread; upcalls come from the loop or from a call made into this room, never from another thread.
+ *
+ * Errors are -errno in the vocabulary of DESIGN section 2:
+ *   -ENONET no configuration (no address, no route)   -ECONNREFUSED  -ETIMEDOUT  -EHOSTUNREACH/-ENETUNREACH
+ *   -ECONNRESET  -EADDRINUSE  -EADDRNOTAVAIL  -ENOBUFS (the stack's own limit)  -EMSGSIZE  -EINVAL
+ */
+#ifndef CAPNET_STACK_H
+#define CAPNET_STACK_H
+
+#include "base/net.h"
+#include "loop/loop.h"
+#include "nic/nic.h"
+
+struct stack;
+struct stack_if;
+
+int stack_new(struct loop *loop, struct stack **ret);
+struct stack *stack_free(struct stack *s); /* after all that was made from it is gone; frees the interfaces and devices */
+
+/* --- interfaces ------------------------------------------------------------------------------------------------ */
+
+struct stack_if_upcalls {
+  void (*link)(void *arg, bool up);
+  void (*gone)(void *arg, int error);
+};
+
+/* Takes over nic (consumed also on failure) and starts it. name ("net0") is the operator's, unique. */
+int stack_if_add(struct stack *s, struct nic *nic, const char *name, const struct stack_if_upcalls *up, void *arg,
+                 struct stack_if **ret);
+
+/* The address, its on-link prefix and the gateway (family 0: none). Replacing the address ends the connections,
+ * listeners and UDP sockets bound to it (-EADDRNOTAVAIL, STACK_END_ADDRESS_LOST); keeping it (a renewal) touches
+ * nothing. Sends one gratuitous ARP for a new address and resolves the gateway. */
+int stack_if_set_ipv4(struct stack_if *i, const struct net_addr *addr, uint8_t prefix_len, const struct net_addr *gw);
+void stack_if_clear_ipv4(struct stack_if *i);
+
+struct stack_if_info {
+  const char *name;   /* the operator's */
+  const char *device; /* the nic's */
+  const char *kind;
+  uint8_t mac[6];
+  unsigned mtu;
+  const char *mtu_origin;
+  bool link_up;
+  struct net_addr addr; /* family 0: none */
+  uint8_t prefix_len;
+  struct net_addr gateway;
+  struct nic_counters nic;
+};
+void stack_if_info(const struct stack_if *i, struct stack_if_info *ret);
+void stack_if_each(struct stack *s, void (*fn)(void *arg, const struct stack_if_info *info), void *arg);
+
+enum stack_neigh_state { STACK_NEIGH_PENDING, STACK_NEIGH_STABLE, STACK_NEIGH_REREQUESTING };
+struct stack_neigh_info {
+  const char *ifname;
+  struct net_addr addr;
+  uint8_t mac[6]; /* zero while pending */
+  enum stack_neigh_state state;
+};
+void stack_neigh_each(struct stack *s, void (*fn)(void *arg, const struct stack_neigh_info *info), void *arg);
+
+/* Which way a datagram to dst would go. -ENONET without an address, -ENETUNREACH without a route. Sends nothing. */
+struct stack_route_info {
+  const char *ifname;
+  struct net_prefix dst;   /* 0.0.0.0/0 for the default route */
+  struct net_addr gateway; /* family 0: on link */
+  struct net_addr source;
+};
+int stack_route_lookup(struct stack *s, const struct net_addr *dst, struct stack_route_info *ret);
+void stack_route_each(struct stack *s, void (*fn)(void *arg, const struct stack_route_info *info), void *arg);
+
+/* Is a one of the stack's own addresses, or a directed broadcast of an on-link prefix? For rights. */
+bool stack_is_own(struct stack *s, const struct net_addr *a);
+bool stack_is_broadcast(struct stack *s, const struct net_addr *a);
+
+/* --- what the stack counts, for status and tests ---------------------------------------------------------------- */
+
+struct stack_stats {
+  uint64_t asserts; /* lwIP assertions that would have ended the process */
+  uint64_t short_frames, short_arp, bad_ethertype, bad_checksum; /* dropped before or in lwIP */
+  uint64_t icmp_malformed;
+  uint64_t syn_dropped; /* backlog of a listener was full */
+  uint64_t no_memory;
+  /* live objects */
+  uint64_t tcp_active, tcp_time_wait, tcp_listening, udp, pbuf_bytes;
+};
+void stack_get_stats(const struct stack *s, struct stack_stats *ret);
+
+#endif
