@@ -42,6 +42,7 @@ struct nic_ops {
 #define NIC_NAME_MAX 16
 #define NIC_MTU_MIN 576 /* RFC 791: every host takes a datagram of this size */
 #define NIC_MTU_MAX 9000
+#define NIC_HEADER_LEN 14 /* Ethernet II: two addresses and the type */
 
 /* Embedded first in every backend's own struct. */
 struct nic {
@@ -57,13 +58,17 @@ struct nic {
   struct nic_counters counters;
 };
 
-/* Sends through the device and counts; frames that were not taken count as dropped. */
+static inline size_t nic_frame_max(const struct nic *nic) { return NIC_HEADER_LEN + nic->mtu; }
+
+/* Sends through the device and counts. A frame that is shorter than its header or longer than nic_frame_max is dropped
+ * alone; when the device refuses one, it and those behind it are dropped. Returns how many were taken. */
 unsigned nic_send(struct nic *nic, const struct nic_frame *frames, unsigned n);
 int nic_start(struct nic *nic, const struct nic_upcalls *up, void *arg);
 struct nic *nic_free(struct nic *nic); /* returns NULL; NULL is fine */
 /* For backends: counts and delivers upward. */
 void nic_deliver(struct nic *nic, const struct nic_frame *frames, unsigned n);
 void nic_set_link(struct nic *nic, bool up);
+void nic_gone(struct nic *nic, int error);
 
 /* Opening a device may need a privilege; nothing is read before nic_start.
  *
@@ -80,8 +85,9 @@ int nic_tap_open(struct loop *loop, const struct nic_tap_config *cfg, struct nic
 
 /* slirp: libslirp in a child process of its own that speaks frames over a SEQPACKET pair (one message, one frame).
  * The child dies with us (PR_SET_PDEATHSIG, and end of file on the pair), and holds no other descriptor of ours.
- * forwards are "tcp:HOSTADDR:HOSTPORT-GUESTPORT" as parsed below. dns: where 10.0.2.3 forwards to (IPv4), unset: the
- * host's resolv.conf. */
+ * forwards are "tcp:HOSTADDR:HOSTPORT-GUESTPORT" as parsed below and reach 10.0.2.15, the address that DHCP leases.
+ * 10.0.2.3 forwards DNS to the first IPv4 server of the host's resolv.conf. An all-zero mac is derived from the name.
+ * Errors: -EOPNOTSUPP (built without libslirp), -EINVAL, and what binding a forward says: -EADDRINUSE, -EACCES. */
 struct nic_forward {
   bool udp;
   uint32_t host_addr; /* host order */
@@ -97,13 +103,16 @@ struct nic_slirp_config {
 int nic_slirp_open(struct loop *loop, const struct nic_slirp_config *cfg, struct nic **ret);
 int nic_forward_parse(const char *s, struct nic_forward *ret); /* -EINVAL */
 
-/* memory: two devices back to back; what one sends the other delivers in the next turn of the loop. queue bounds the
- * frames in flight each way. */
+/* memory: two devices back to back; what one sends the other delivers at the end of the loop's turn, in one batch. queue
+ * bounds the frames in flight each way. When one is freed the link of the other goes down. */
 int nic_memory_pair(struct loop *loop, unsigned mtu, unsigned queue, struct nic **ret_a, struct nic **ret_b);
 
 /* fault: wraps inner (consumed also on failure) and disturbs what is SENT through it. Probabilities are per 1,000 frames
- * and drawn from a generator seeded by seed, so a run can be repeated. Delay is per frame; a reordered frame is held
- * back until one later frame has passed or its delay plus 10 ms is over. */
+ * and drawn from a generator seeded by seed, so a run can be repeated. Delay is per frame, and jitter adds up to its
+ * value without overtaking; a reordered frame is held back until one later frame has passed or its delay plus 10 ms is
+ * over. A corrupted frame has one bit flipped. A lost frame counts as sent; at most NIC_FAULT_HELD frames are under way,
+ * one more is refused as from a full queue. */
+#define NIC_FAULT_HELD 8192
 struct nic_fault_config {
   uint64_t seed;
   unsigned loss_permille, duplicate_permille, reorder_permille, corrupt_permille;
