@@ -1,4 +1,5 @@
-libcapnetd_a_SOURCES += \
+# SPDX-License-Identifier: BSD-3-Clause
+libcapnetd_la_SOURCES += \
   daemon/nic/nic.h \
   daemon/nic/nic.c \
   daemon/nic/nic_memory.c

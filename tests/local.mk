@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# One line per Criterion program; its source is the name with .c, it is linked with libcapnetd.la and Criterion. More
+# sources: tests_unit_test_x_SOURCES = …; other libraries: tests_unit_test_x_LDADD = … $(CRITERION_LIBS).
+CRITERION_TESTS =
+CRITERION_TESTS += tests/unit/test_nic_memory
+
+# One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
+# "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).
+OTHER_TESTS =
+
+if HAVE_CRITERION
+check_PROGRAMS += $(CRITERION_TESTS)
+TESTS += $(CRITERION_TESTS)
+endif
+TESTS += $(OTHER_TESTS)
+
+# The runner turns what must not pass into a failure: a sanitizer's report, a Criterion program that ran nothing.
+TEST_EXTENSIONS = .sh .py
+LOG_COMPILER = $(top_srcdir)/tests/test-runner
+SH_LOG_COMPILER = $(top_srcdir)/tests/test-runner
+PY_LOG_COMPILER = $(top_srcdir)/tests/test-runner
+AM_TESTS_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)'; export top_srcdir top_builddir;
+
+check-local:
+if !HAVE_CRITERION
+	@echo "Criterion is missing (Debian: libcriterion-dev): the unit tests cannot run" >&2; exit 1
+endif

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# lwIP's files that we compile: the raw API of the core, IPv4, IPv6 and Ethernet. No sequential API.
+LWIP_PATCHES = \
+	third_party/lwip/patches/0001-ip6addr_ntoa_r-last-block.patch
+
+LWIP_SOURCES = \
+	third_party/lwip/src/api/err.c \
+	third_party/lwip/src/core/altcp.c \
+	third_party/lwip/src/core/altcp_alloc.c \
+	third_party/lwip/src/core/altcp_tcp.c \
+	third_party/lwip/src/core/def.c \
+	third_party/lwip/src/core/dns.c \
+	third_party/lwip/src/core/inet_chksum.c \
+	third_party/lwip/src/core/init.c \
+	third_party/lwip/src/core/ip.c \
+	third_party/lwip/src/core/ipv4/acd.c \
+	third_party/lwip/src/core/ipv4/autoip.c \
+	third_party/lwip/src/core/ipv4/dhcp.c \
+	third_party/lwip/src/core/ipv4/etharp.c \
+	third_party/lwip/src/core/ipv4/icmp.c \
+	third_party/lwip/src/core/ipv4/igmp.c \
+	third_party/lwip/src/core/ipv4/ip4.c \
+	third_party/lwip/src/core/ipv4/ip4_addr.c \
+	third_party/lwip/src/core/ipv4/ip4_frag.c \
+	third_party/lwip/src/core/ipv6/dhcp6.c \
+	third_party/lwip/src/core/ipv6/ethip6.c \
+	third_party/lwip/src/core/ipv6/icmp6.c \
+	third_party/lwip/src/core/ipv6/inet6.c \
+	third_party/lwip/src/core/ipv6/ip6.c \
+	third_party/lwip/src/core/ipv6/ip6_addr.c \
+	third_party/lwip/src/core/ipv6/ip6_frag.c \
+	third_party/lwip/src/core/ipv6/mld6.c \
+	third_party/lwip/src/core/ipv6/nd6.c \
+	third_party/lwip/src/core/mem.c \
+	third_party/lwip/src/core/memp.c \
+	third_party/lwip/src/core/netif.c \
+	third_party/lwip/src/core/pbuf.c \
+	third_party/lwip/src/core/raw.c \
+	third_party/lwip/src/core/stats.c \
+	third_party/lwip/src/core/sys.c \
+	third_party/lwip/src/core/tcp.c \
+	third_party/lwip/src/core/tcp_in.c \
+	third_party/lwip/src/core/tcp_out.c \
+	third_party/lwip/src/core/timeouts.c \
+	third_party/lwip/src/core/udp.c \
+	third_party/lwip/src/netif/ethernet.c
