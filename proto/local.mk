@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The schema. List each .proto here; include the result as "proto/NAME.pb-c.h". Imports are written from the top:
-# import "proto/NAME.proto".
+# The schema. List each .proto here; include the result as "proto/NAME.pb-c.h". They import each other without a
+# directory: import "frame.proto".
 PROTO_FILES = \
 	proto/capability.proto \
 	proto/dns.proto \
@@ -22,7 +22,7 @@ CLEANFILES += $(PROTO_C) $(PROTO_H)
 
 # protoc-c writes both files in one run. Touched, so that they are never older than the .proto.
 proto/%.pb-c.c proto/%.pb-c.h: proto/%.proto
-	$(AM_V_GEN)$(MKDIR_P) proto && $(PROTOC_C) --proto_path=$(top_srcdir) --c_out=. $< && \
+	$(AM_V_GEN)$(MKDIR_P) proto && $(PROTOC_C) --proto_path=$(top_srcdir)/proto --c_out=proto $< && \
 	  touch proto/$*.pb-c.c proto/$*.pb-c.h
 
 # BUILT_SOURCES helps only all, check and install: this makes every other target work too.
