@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Every limit of a capability, in one table (limits.c): name, unit, default, ceiling. A budget is something held for a
- * while and given back; a bound holds for one request. The same names stand in grants.d/*.grant, in Describe, in
+ * while and given back; a bound holds for one request. The same names stand in a grant file, in Describe, in
  * Attenuate and in refusals.
  */
 #ifndef CAPNET_AUTHORITY_LIMITS_H
