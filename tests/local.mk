@@ -2,6 +2,8 @@
 # One line per Criterion program; its source is the name with .c, it is linked with libcapnetd.la and Criterion. More
 # sources: tests_unit_test_x_SOURCES = …; other libraries: tests_unit_test_x_LDADD = … $(CRITERION_LIBS).
 CRITERION_TESTS =
+CRITERION_TESTS += tests/unit/test_base_net
+CRITERION_TESTS += tests/unit/test_base_log
 # waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
 
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints

@@ -1,2 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-libcapnetd_la_SOURCES += daemon/base/clock.c
+libcapnetd_la_SOURCES += \
+  daemon/base/clock.c \
+  daemon/base/log.c \
+  daemon/base/net.c \
+  daemon/base/net_text.c
