@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The pump of one connection. Bytes are never copied into a buffer of the pump's own: from the wire they go from the
+ * stack's receive queue into the descriptor, from the client they are read straight into the stack's send ring. So
+ * backpressure is true: the window opens as the descriptor takes bytes, and the client blocks when the ring is full.
+ *
+ * Each direction ends by itself:
+ *   wire → client   the peer's FIN, once all bytes before it are in the descriptor, becomes shutdown(SHUT_WR) of our end
+ *   client → wire   end of file from the client becomes FIN after what was queued
+ * and the connection as a whole ends in one of three ways: both directions ended (CLOSED), the client closed its
+ * descriptor (FIN, or RST when bytes for it were left unread: it cannot get them any more), or the stack says so.
+ */
+#include "flow/flow_impl.h"
+
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#define PUMP_IOV 64
+#define PUMP_TURN_BYTES (512u * 1024) /* each way in one turn: a fast flow costs the others no more than this */
+
+struct flow {
+  struct flow_entry entry;
+  struct flow_table *table;
+  const struct flow_form *form;
+  struct stack_conn *conn;
+  int fd;
+  struct loop_watch *watch;
+  const struct flow_ops *ops;
+  void *arg;
+  struct loop_task again; /* the turn's bytes were used up, or an end is to be told */
+  bool client_eof;        /* nothing more comes from the client; our FIN is queued */
+  bool client_gone;       /* the client closed its descriptor */
+  bool client_deaf;       /* the client shut its reading side down: bytes for it are dropped, as the kernel's TCP does */
+  bool client_full;       /* the descriptor takes no more for now */
+  bool peer_done;         /* the peer's FIN was passed on */
+  enum stack_end end;     /* the stack's word; bytes may still be due to the client */
+  bool over;
+};
+
+static void set_events(struct flow *f) {
+  if (!f->watch)
+    return;
+  struct iovec iov[2];
+  unsigned events = f->client_gone ? 0 : LOOP_HANGUP;
+  if (!f->client_eof && !f->end && stack_conn_send_space(f->conn, iov) > 0)
+    events |= LOOP_READ;
+  if (f->client_full)
+    events |= LOOP_WRITE;
+  (void)loop_watch_set(f->watch, events);
+}
+
+/* The one place where a flow ends: status keeps what it was, the owner is told at the end of the turn. */
+static void finish(struct flow *f, enum stack_end why) {
+  if (f->over)
+    return;
+  struct flow_info info;
+  flow_info(f, &info);
+  info.conn.end = why;
+  flow_bury(f->table, &info);
+  f->over = true;
+  f->end = why;
+  f->watch = loop_watch_free(f->watch);
+  if (f->fd >= 0)
+    f->form->close(TAKE_FD(f->fd), why);
+  flow_entry_remove(f->table, &f->entry);
+  if (why == STACK_END_CLOSED || why == STACK_END_RESET_LOCAL)
+    f->conn = stack_conn_close(f->conn);
+  else
+    f->conn = stack_conn_abort(f->conn, why);
+  loop_task_queue(f->table->loop, &f->again);
+}
+
+/* EPIPE: has the client closed, or only stopped reading? */
+static bool is_closed(int fd) {
+  struct pollfd p = {.fd = fd};
+  return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
+}
+
+/* One sendmsg. Returns what the client took, 0 when it takes no more now. */
+static size_t give(struct flow *f, struct iovec *iov, int n) {
+  if (f->client_deaf)
+    return stack_conn_unread(f->conn);
+  struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+  ssize_t sent;
+  do
+    sent = sendmsg(f->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+  while (sent < 0 && errno == EINTR);
+  if (sent > 0)
+    return (size_t)sent;
+  if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
+    f->client_full = true;
+  else if (is_closed(f->fd))
+    f->client_gone = true;
+  else
+    f->client_deaf = true;
+  return 0;
+}
+
+/* Passes bytes on until one side has no more. */
+static void pump_to_client(struct flow *f) {
+  size_t budget = PUMP_TURN_BYTES;
+  while (!f->peer_done && !f->client_gone) {
+    struct iovec iov[PUMP_IOV];
+    int n = stack_conn_peek(f->conn, iov, PUMP_IOV);
+    if (n <= 0) {
+      if (stack_conn_eof(f->conn)) {
+        (void)shutdown(f->fd, SHUT_WR);
+        f->peer_done = true;
+      }
+      return;
+    }
+    if (budget == 0) {
+      loop_task_queue(f->table->loop, &f->again);
+      return;
+    }
+    f->client_full = false;
+    size_t taken = give(f, iov, n);
+    stack_conn_consume(f->conn, taken);
+    budget -= MIN(budget, taken);
+    if (f->client_full)
+      return;
+  }
+}
+
+/* Reads into the stack's ring; false when the client closed with bytes of ours unread (ECONNRESET says so). */
+static bool pump_from_client(struct flow *f) {
+  size_t budget = PUMP_TURN_BYTES;
+  while (!f->client_eof && !f->end) {
+    struct iovec iov[2];
+    int n = stack_conn_send_space(f->conn, iov);
+    if (n <= 0)
+      return true;
+    if (budget == 0) {
+      loop_task_queue(f->table->loop, &f->again);
+      return true;
+    }
+    ssize_t got = readv(f->fd, iov, n);
+    if (got < 0) {
+      if (errno == EINTR)
+        continue;
+      return errno == EAGAIN;
+    }
+    if (got == 0) {
+      f->client_eof = true;
+      (void)stack_conn_shutdown_write(f->conn);
+      return true;
+    }
+    if (stack_conn_send_commit(f->conn, (size_t)got) < 0)
+      return true;
+    budget -= MIN(budget, (size_t)got);
+  }
+  return true;
+}
+
+static void pump(struct flow *f) {
+  if (f->over)
+    return;
+  pump_to_client(f);
+  if (!pump_from_client(f)) {
+    finish(f, STACK_END_RESET_LOCAL);
+    return;
+  }
+  /* The stack's word that it is over waits until the client has every byte that came before. */
+  bool delivered = f->peer_done || f->client_gone || stack_conn_unread(f->conn) == 0;
+  if (f->end && delivered)
+    finish(f, f->end);
+  else if (f->client_gone && f->client_eof)
+    finish(f, stack_conn_unread(f->conn) ? STACK_END_RESET_LOCAL : STACK_END_CLOSED);
+  else
+    set_events(f);
+}
+
+static void on_client(void *arg, unsigned events) {
+  struct flow *f = arg;
+  if (events & LOOP_HANGUP)
+    f->client_gone = true;
+  if (events & LOOP_WRITE)
+    f->client_full = false;
+  pump(f);
+}
+
+static void on_stack(void *arg) { pump(arg); }
+
+static void on_ended(void *arg, enum stack_end why) {
+  struct flow *f = arg;
+  if (f->over)
+    return;
+  f->end = why;
+  pump(f);
+}
+
+static const struct stack_conn_ops conn_ops = {.readable = on_stack, .writable = on_stack, .ended = on_ended};
+
+static void on_again(void *arg) {
+  struct flow *f = arg;
+  if (!f->over)
+    pump(f);
+  else if (f->ops)
+    f->ops->over(f->arg, f->end);
+}
+
+int flow_new(struct flow_table *t, struct stack_conn *conn, const struct flow_label *label, const struct flow_ops *ops,
+             void *arg, struct flow **ret, int *ret_fd) {
+  _cleanup_close_ int ours = -1, client = -1;
+  struct flow *f = calloc(1, sizeof *f);
+  int r = f ? flow_form_pair.open(&ours, &client) : -ENOMEM;
+  if (r >= 0)
+    r = loop_watch_new(t->loop, ours, on_client, f, &f->watch);
+  if (r < 0) {
+    stack_conn_abort(conn, STACK_END_LIMIT);
+    free(f);
+    return r;
+  }
+  f->table = t;
+  f->form = &flow_form_pair;
+  f->conn = conn;
+  f->fd = TAKE_FD(ours);
+  f->ops = ops;
+  f->arg = arg;
+  list_init(&f->entry.link);
+  loop_task_init(&f->again, on_again, f);
+  flow_entry_add(t, &f->entry, FLOW_TCP, label);
+  stack_conn_set_ops(conn, &conn_ops, f);
+  loop_task_queue(t->loop, &f->again); /* bytes may wait already */
+  *ret = f;
+  *ret_fd = TAKE_FD(client);
+  return 0;
+}
+
+void flow_abort(struct flow *f, enum stack_end why) { finish(f, why); }
+
+void flow_shutdown(struct flow *f) {
+  if (f->over || f->client_eof)
+    return;
+  if (!pump_from_client(f)) {
+    finish(f, STACK_END_RESET_LOCAL);
+    return;
+  }
+  f->client_eof = true;
+  (void)stack_conn_shutdown_write(f->conn);
+  set_events(f);
+}
+
+int flow_set_options(struct flow *f, const struct stack_conn_options *o) {
+  return f->over ? -ENOTCONN : stack_conn_set_options(f->conn, o);
+}
+
+struct flow *flow_free(struct flow *f) {
+  if (!f)
+    return NULL;
+  f->ops = NULL;
+  finish(f, STACK_END_RESET_LOCAL);
+  loop_task_cancel(&f->again);
+  free(f);
+  return NULL;
+}
+
+bool flow_is_over(const struct flow *f) { return f->over; }
+uint64_t flow_id(const struct flow *f) { return f->entry.id; }
+
+static size_t queue_of(int fd, unsigned long request) {
+  int n = 0;
+  return ioctl(fd, request, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+static size_t capacity_of(int fd, int option) {
+  int n = 0;
+  socklen_t len = sizeof n;
+  return getsockopt(fd, SOL_SOCKET, option, &n, &len) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+static enum flow_blocked blocked_on(const struct flow *f, const struct flow_info *info) {
+  if (f->client_full)
+    return FLOW_BLOCKED_CLIENT_READING;
+  if (info->conn.send_queue > 0)
+    return info->conn.peer_window == 0 ? FLOW_BLOCKED_PEER_WINDOW : FLOW_BLOCKED_NOTHING;
+  return f->client_eof || info->client_send_queue ? FLOW_BLOCKED_NOTHING : FLOW_BLOCKED_CLIENT_SENDING;
+}
+
+void flow_info(const struct flow *f, struct flow_info *ret) {
+  flow_entry_info(&f->entry, ret);
+  ret->dead = f->over;
+  if (f->conn)
+    stack_conn_info(f->conn, &ret->conn);
+  if (f->over)
+    ret->conn.end = f->end;
+  if (f->fd < 0)
+    return;
+  ret->has_client = true;
+  ret->client_recv_queue = queue_of(f->fd, SIOCOUTQ);
+  ret->client_recv_capacity = capacity_of(f->fd, SO_SNDBUF);
+  ret->client_send_queue = queue_of(f->fd, SIOCINQ);
+  ret->client_send_capacity = ret->client_recv_capacity; /* both ends are made alike */
+  ret->blocked = blocked_on(f, ret);
+}
+
+void flow_tcp_info(const struct flow_entry *e, struct flow_info *ret) {
+  flow_info(container_of(e, struct flow, entry), ret);
+}

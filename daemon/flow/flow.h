@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The data plane above the stack: a flow moves the bytes of one TCP connection between the stack and the descriptor that
+ * the client holds. What the descriptor is (today a stream pair) is a form, an ops table in flow_form.h.
+ *
+ * A flow is born from an established connection and gives one descriptor away. It lives until the connection is over and
+ * the client has what it is due, or until flow_abort; then `over` is called, once. Every flow and listener stands in the
+ * table, with its label, and so does, for a while, what it was when it ended.
+ */
+#ifndef CAPNET_FLOW_H
+#define CAPNET_FLOW_H
+
+#include "base/list.h"
+#include "stack/stack_listen.h"
+
+struct flow;
+struct flow_table;
+struct flow_listener;
+
+/* Who a socket belongs to, as status prints it: raw text, escape before printing. */
+struct flow_label {
+  uint64_t cap_id;
+  char grant[64];
+  char taken_by[96];
+};
+
+#define FLOW_DEAD_MAX 256 /* ended sockets remembered */
+#define FLOW_DEAD_NS (UINT64_C(600) * NSEC_PER_SEC)
+
+int flow_table_new(struct loop *loop, struct stack *stack, struct flow_table **ret);
+struct flow_table *flow_table_free(struct flow_table *t); /* every flow and listener is gone before */
+struct stack *flow_stack(const struct flow_table *t);
+struct loop *flow_loop(const struct flow_table *t);
+uint64_t flow_next_id(struct flow_table *t); /* ids of sockets, never used twice */
+
+/* --- one connection ---------------------------------------------------------------------------------------------- */
+
+struct flow_ops {
+  void (*over)(void *arg, enum stack_end why); /* the flow may be freed inside */
+};
+
+/* Takes over conn, established, and returns the client's descriptor (blocking, close-on-exec, the caller's). -EMFILE,
+ * -ENOMEM: conn is aborted then (STACK_END_LIMIT). */
+int flow_new(struct flow_table *t, struct stack_conn *conn, const struct flow_label *label, const struct flow_ops *ops,
+             void *arg, struct flow **ret, int *ret_fd);
+/* Nobody was given the descriptor after all, or the authority is gone: RST towards the wire, the end of the client's. */
+void flow_abort(struct flow *f, enum stack_end why);
+/* Sends FIN after what the client has written so far. */
+void flow_shutdown(struct flow *f);
+int flow_set_options(struct flow *f, const struct stack_conn_options *o);
+struct flow *flow_free(struct flow *f); /* aborts what is not over; returns NULL */
+bool flow_is_over(const struct flow *f);
+uint64_t flow_id(const struct flow *f);
+
+/* --- listeners ---------------------------------------------------------------------------------------------------- */
+
+struct flow_listener_ops {
+  void (*acceptable)(void *arg);
+  void (*ended)(void *arg, enum stack_end why);
+};
+int flow_listen(struct flow_table *t, const struct net_endpoint *local, unsigned backlog,
+                const struct flow_label *label, const struct flow_listener_ops *ops, void *arg,
+                struct flow_listener **ret);
+int flow_accept(struct flow_listener *l, struct stack_conn **ret); /* -EAGAIN */
+struct flow_listener *flow_listener_free(struct flow_listener *l);
+void flow_listener_info(const struct flow_listener *l, struct stack_listener_info *ret);
+uint64_t flow_listener_id(const struct flow_listener *l);
+
+/* --- attempts: connections that are not established yet, in the table like everything else -------------------------- */
+
+struct flow_attempt;
+struct flow_attempt_ops {
+  void (*connected)(void *arg, struct stack_conn *conn);  /* conn is the caller's now; the attempt is gone */
+  void (*failed)(void *arg, enum stack_end why, int error); /* the attempt is gone */
+};
+int flow_connect(struct flow_table *t, const struct net_endpoint *local, const struct net_endpoint *remote,
+                 const struct stack_conn_options *options, const struct flow_label *label,
+                 const struct flow_attempt_ops *ops, void *arg, struct flow_attempt **ret);
+struct flow_attempt *flow_attempt_cancel(struct flow_attempt *a, enum stack_end why); /* no upcall; NULL is fine */
+
+/* --- what status shows -------------------------------------------------------------------------------------------- */
+
+enum flow_kind { FLOW_TCP, FLOW_LISTENER, FLOW_ATTEMPT };
+enum flow_blocked {
+  FLOW_BLOCKED_NOTHING,
+  FLOW_BLOCKED_CLIENT_READING, /* the client does not read */
+  FLOW_BLOCKED_CLIENT_SENDING, /* the client has nothing to send */
+  FLOW_BLOCKED_PEER_WINDOW,
+  FLOW_BLOCKED_ACCEPT_QUEUE
+};
+const char *flow_blocked_name(enum flow_blocked b);
+
+struct flow_info {
+  uint64_t id;
+  enum flow_kind kind;
+  const struct flow_label *label;
+  bool dead;
+  uint64_t ended_ns; /* boot-time, when dead */
+  uint64_t opened_ns;
+  struct stack_conn_info conn;         /* FLOW_TCP, FLOW_ATTEMPT */
+  struct stack_listener_info listener; /* FLOW_LISTENER */
+  enum flow_blocked blocked;
+  bool has_client; /* the four below are known */
+  size_t client_recv_queue, client_recv_capacity; /* towards the client, in the kernel's accounting of buffers */
+  size_t client_send_queue, client_send_capacity; /* from the client, bytes */
+};
+void flow_each(struct flow_table *t, void (*fn)(void *arg, const struct flow_info *info), void *arg);
+void flow_info(const struct flow *f, struct flow_info *ret);
+
+struct flow_stats {
+  uint64_t live, listeners, attempts, dead, total;
+};
+void flow_get_stats(const struct flow_table *t, struct flow_stats *ret);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The table of sockets: what lives, and for a while what ended and why.
+ */
+#include "flow/flow_impl.h"
+
+struct flow_dead {
+  struct list link;
+  struct flow_label label;
+  struct flow_info info;
+};
+
+int flow_table_new(struct loop *loop, struct stack *stack, struct flow_table **ret) {
+  struct flow_table *t = calloc(1, sizeof *t);
+  if (!t)
+    return -ENOMEM;
+  t->loop = loop;
+  t->stack = stack;
+  list_init(&t->live);
+  list_init(&t->dead);
+  *ret = t;
+  return 0;
+}
+
+static void dead_free(struct flow_table *t, struct flow_dead *d) {
+  list_remove(&d->link);
+  t->n_dead--;
+  free(d);
+}
+
+struct flow_table *flow_table_free(struct flow_table *t) {
+  if (!t)
+    return NULL;
+  list_for_each(pos, &t->dead) dead_free(t, list_entry(pos, struct flow_dead, link));
+  free(t);
+  return NULL;
+}
+
+struct stack *flow_stack(const struct flow_table *t) { return t->stack; }
+struct loop *flow_loop(const struct flow_table *t) { return t->loop; }
+uint64_t flow_next_id(struct flow_table *t) { return ++t->last_id; }
+
+void flow_entry_add(struct flow_table *t, struct flow_entry *e, enum flow_kind kind, const struct flow_label *label) {
+  e->id = flow_next_id(t);
+  e->kind = kind;
+  e->label = *label;
+  e->opened_ns = loop_now(t->loop, CLOCK_ID_BOOT);
+  list_append(&t->live, &e->link);
+  t->n_live[kind]++;
+}
+
+void flow_entry_remove(struct flow_table *t, struct flow_entry *e) {
+  if (list_empty(&e->link))
+    return;
+  list_remove(&e->link);
+  t->n_live[e->kind]--;
+}
+
+/* The dead are forgotten by age when the table is touched or read: no timer wakes an idle daemon for them. */
+static void forget_old(struct flow_table *t, uint64_t now) {
+  while (!list_empty(&t->dead)) {
+    struct flow_dead *d = list_first(&t->dead, struct flow_dead, link);
+    if (t->n_dead <= FLOW_DEAD_MAX && now - d->info.ended_ns < FLOW_DEAD_NS)
+      return;
+    dead_free(t, d);
+  }
+}
+
+void flow_bury(struct flow_table *t, const struct flow_info *info) {
+  struct flow_dead *d = calloc(1, sizeof *d);
+  if (!d)
+    return;
+  d->label = *info->label;
+  d->info = *info;
+  d->info.label = &d->label;
+  d->info.dead = true;
+  d->info.blocked = FLOW_BLOCKED_NOTHING;
+  d->info.has_client = false;
+  d->info.ended_ns = loop_now(t->loop, CLOCK_ID_BOOT);
+  list_append(&t->dead, &d->link);
+  t->n_dead++;
+  forget_old(t, d->info.ended_ns);
+}
+
+void flow_entry_info(const struct flow_entry *e, struct flow_info *ret) {
+  memset(ret, 0, sizeof *ret);
+  ret->id = e->id;
+  ret->kind = e->kind;
+  ret->label = &e->label;
+  ret->opened_ns = e->opened_ns;
+}
+
+void flow_each(struct flow_table *t, void (*fn)(void *arg, const struct flow_info *info), void *arg) {
+  forget_old(t, loop_now(t->loop, CLOCK_ID_BOOT));
+  list_for_each(pos, &t->live) {
+    const struct flow_entry *e = list_entry(pos, struct flow_entry, link);
+    struct flow_info info;
+    switch (e->kind) {
+    case FLOW_TCP: flow_tcp_info(e, &info); break;
+    case FLOW_LISTENER: flow_listener_entry_info(e, &info); break;
+    case FLOW_ATTEMPT: flow_attempt_info(e, &info); break;
+    }
+    fn(arg, &info);
+  }
+  list_for_each(pos, &t->dead) fn(arg, &list_entry(pos, struct flow_dead, link)->info);
+}
+
+void flow_get_stats(const struct flow_table *t, struct flow_stats *ret) {
+  *ret = (struct flow_stats){.live = t->n_live[FLOW_TCP],
+                             .listeners = t->n_live[FLOW_LISTENER],
+                             .attempts = t->n_live[FLOW_ATTEMPT],
+                             .dead = t->n_dead,
+                             .total = t->last_id};
+}
+
+const char *flow_blocked_name(enum flow_blocked b) {
+  switch (b) {
+  case FLOW_BLOCKED_NOTHING: return "nothing";
+  case FLOW_BLOCKED_CLIENT_READING: return "client-not-reading";
+  case FLOW_BLOCKED_CLIENT_SENDING: return "client-not-sending";
+  case FLOW_BLOCKED_PEER_WINDOW: return "peer-window";
+  case FLOW_BLOCKED_ACCEPT_QUEUE: return "accept-queue";
+  }
+  return "?";
+}
