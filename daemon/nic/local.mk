@@ -2,4 +2,6 @@
 libcapnetd_la_SOURCES += \
   daemon/nic/nic.h \
   daemon/nic/nic.c \
-  daemon/nic/nic_memory.c
+  daemon/nic/nic_memory.c \
+  daemon/nic/nic_mac.c \
+  daemon/nic/nic_tap.c
