@@ -3,7 +3,6 @@
  * skipped otherwise. The kernel's end is read and written by a packet socket with an experimental EtherType
  * (IEEE 802 local experimental 1), so nothing the kernel itself says is mistaken for the test's frames.
  */
-#define _GNU_SOURCE
 #include "nic_util.h"
 
 #include <arpa/inet.h>
