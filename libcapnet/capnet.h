@@ -83,7 +83,7 @@ int capnet_grant_open(const char *name, const char *default_name, unsigned timeo
 int capnet_grant_connect(const char *name, int *ret_fd, struct capnet_error *err);
 
 /* Takes one capability out of a grant, by its name in the bundle or, when the bundle has one such only, by its kind
- * ("tcp-connect", "tcp-listen", "dns-resolver", "ping", "network-status", "network-manager"). NOT_FOUND (-ENOENT). */
+ * ("tcp-connect", "tcp-listen", "dns", "ping", "status", "manager"). NOT_FOUND (-ENOENT). */
 int capnet_take(capnet *grant, const char *name_or_kind, unsigned timeout_ms, capnet **ret, struct capnet_error *err);
 
 /* The common start of a client: opens the grant and takes from it. With name NULL every inherited grant is asked, in
