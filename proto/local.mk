@@ -12,7 +12,7 @@ PROTO_FILES = \
 	proto/tcp.proto
 
 # Hand-written sources:
-# libproto_la_SOURCES += proto/FILE.c
+libproto_la_SOURCES += proto/codec.c proto/codec.h proto/errors.c
 
 PROTO_C = $(PROTO_FILES:.proto=.pb-c.c)
 PROTO_H = $(PROTO_FILES:.proto=.pb-c.h)

@@ -2,6 +2,7 @@
 # One line per Criterion program; its source is the name with .c, it is linked with libcapnetd.la and Criterion. More
 # sources: tests_unit_test_x_SOURCES = …; other libraries: tests_unit_test_x_LDADD = … $(CRITERION_LIBS).
 CRITERION_TESTS =
+CRITERION_TESTS += tests/unit/test_codec
 CRITERION_TESTS += tests/unit/test_base_net
 CRITERION_TESTS += tests/unit/test_base_log
 # waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
