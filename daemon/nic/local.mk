@@ -2,6 +2,9 @@
 libcapnetd_la_SOURCES += \
   daemon/nic/nic.h \
   daemon/nic/nic.c \
-  daemon/nic/nic_memory.c \
   daemon/nic/nic_mac.c \
+  daemon/nic/nic_memory.c \
+  daemon/nic/nic_slirp.c \
+  daemon/nic/nic_slirp.h \
+  daemon/nic/nic_slirp_child.c \
   daemon/nic/nic_tap.c

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The child process that holds libslirp: it turns the stack's frames into ordinary sockets of the host, so that the
+ * daemon itself needs none. It shares nothing with the daemon but one end of a SEQPACKET pair.
+ *
+ * Confinement, in order: 1 every other descriptor is closed, 2 default signals, 3 forwards are bound (the last thing
+ * that may need a privilege), 4 no capability, no new privileges, not dumpable, dies with the parent, 5 the pair is read.
+ *
+ * What libslirp would let through and we do not: a guest that addresses 127.0.0.0/8 or 0.0.0.0/8 itself, which libslirp
+ * hands to connect() as it is; disable_host_loopback only covers the alias 10.0.2.2.
+ */
+#include "nic/nic_slirp.h"
+
+#ifdef HAVE_SLIRP
+
+#include <arpa/inet.h>
+#include <cap-ng.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/close_range.h>
+#include <net/ethernet.h>
+#include <poll.h>
+#include <signal.h>
+#include <slirp/libslirp.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#define GUEST_NET 0x0a000200u
+#define GUEST_MASK 0xffffff00u
+#define GUEST_HOST 0x0a000202u
+#define GUEST_DNS 0x0a000203u
+#define GUEST_FIRST 0x0a00020fu
+#define TIMERS_MAX 4 /* libslirp makes one, for router advertisements */
+#define IPV4_DST_OFFSET (NIC_HEADER_LEN + 16)
+
+struct child_timer {
+  SlirpTimerCb cb;
+  void *cb_opaque;
+  int64_t due_ms; /* -1: not armed */
+  bool used;
+};
+
+struct child {
+  int fd;
+  size_t room;
+  Slirp *slirp;
+  struct child_timer timers[TIMERS_MAX];
+  struct pollfd *fds;
+  size_t n_fds, cap_fds;
+  uint8_t *buf;
+};
+
+static int64_t now_ns(void *opaque) {
+  (void)opaque;
+  return (int64_t)clock_real_ns(CLOCK_ID_MONO);
+}
+
+/* Blocks while the daemon has not read: that is the backpressure towards the host's sockets. The daemon never blocks
+ * on us, so this cannot lock up. */
+static ssize_t on_send_packet(const void *buf, size_t len, void *opaque) {
+  struct child *c = opaque;
+  ssize_t n;
+  if (len == 0)
+    return 0;
+  do {
+    n = send(c->fd, buf, len, MSG_NOSIGNAL);
+  } while (n < 0 && errno == EINTR);
+  if (n < 0 && errno != ENOBUFS && errno != ENOMEM && errno != EMSGSIZE)
+    _exit(0);
+  return (ssize_t)len;
+}
+
+static void on_guest_error(const char *msg, void *opaque) {
+  (void)msg;
+  (void)opaque;
+}
+
+static void *on_timer_new(SlirpTimerCb cb, void *cb_opaque, void *opaque) {
+  struct child *c = opaque;
+  for (unsigned i = 0; i < TIMERS_MAX; i++) {
+    if (c->timers[i].used)
+      continue;
+    c->timers[i] = (struct child_timer){.cb = cb, .cb_opaque = cb_opaque, .due_ms = -1, .used = true};
+    return &c->timers[i];
+  }
+  _exit(1);
+}
+
+static void on_timer_free(void *timer, void *opaque) {
+  (void)opaque;
+  ((struct child_timer *)timer)->used = false;
+}
+
+static void on_timer_mod(void *timer, int64_t expire_ms, void *opaque) {
+  (void)opaque;
+  ((struct child_timer *)timer)->due_ms = expire_ms;
+}
+
+static void on_poll_fd(int fd, void *opaque) {
+  (void)fd;
+  (void)opaque;
+}
+
+static void on_notify(void *opaque) { (void)opaque; }
+
+static const SlirpCb callbacks = {
+    .send_packet = on_send_packet,
+    .guest_error = on_guest_error,
+    .clock_get_ns = now_ns,
+    .timer_new = on_timer_new,
+    .timer_free = on_timer_free,
+    .timer_mod = on_timer_mod,
+    .register_poll_fd = on_poll_fd,
+    .unregister_poll_fd = on_poll_fd,
+    .notify = on_notify,
+};
+
+static int on_add_poll(int fd, int events, void *opaque) {
+  struct child *c = opaque;
+  if (c->n_fds == c->cap_fds) {
+    size_t cap = c->cap_fds * 2;
+    struct pollfd *fds = realloc(c->fds, cap * sizeof *fds);
+    if (!fds)
+      _exit(1);
+    c->fds = fds;
+    c->cap_fds = cap;
+  }
+  short want = (short)((events & SLIRP_POLL_IN ? POLLIN : 0) | (events & SLIRP_POLL_OUT ? POLLOUT : 0) |
+                       (events & SLIRP_POLL_PRI ? POLLPRI : 0));
+  c->fds[c->n_fds] = (struct pollfd){.fd = fd, .events = want};
+  return (int)c->n_fds++;
+}
+
+static int on_get_revents(int idx, void *opaque) {
+  const struct child *c = opaque;
+  short got = c->fds[idx].revents;
+  return (got & POLLIN ? SLIRP_POLL_IN : 0) | (got & POLLOUT ? SLIRP_POLL_OUT : 0) |
+         (got & POLLPRI ? SLIRP_POLL_PRI : 0) | (got & (POLLERR | POLLNVAL) ? SLIRP_POLL_ERR : 0) |
+         (got & POLLHUP ? SLIRP_POLL_HUP : 0);
+}
+
+/* RFC 1122 3.2.1.3: neither may appear as a destination on a wire. */
+static bool frame_is_martian(const uint8_t *frame, size_t len) {
+  if (len <= IPV4_DST_OFFSET || frame[12] != ETHERTYPE_IP >> 8 || frame[13] != (ETHERTYPE_IP & 0xff))
+    return false;
+  return frame[IPV4_DST_OFFSET] == 127 || frame[IPV4_DST_OFFSET] == 0;
+}
+
+static void read_frames(struct child *c) {
+  for (unsigned i = 0; i < SLIRP_BATCH; i++) {
+    ssize_t len = recv(c->fd, c->buf, c->room, MSG_DONTWAIT | MSG_TRUNC);
+    if (len < 0 && errno == EINTR)
+      continue;
+    if (len < 0 && errno == EAGAIN)
+      return;
+    if (len <= 0)
+      _exit(0); /* the daemon closed its end */
+    if (len >= NIC_HEADER_LEN && (size_t)len <= c->room && !frame_is_martian(c->buf, (size_t)len))
+      slirp_input(c->slirp, c->buf, (int)len);
+  }
+}
+
+static void run_timers(struct child *c) {
+  int64_t now_ms = now_ns(NULL) / (int64_t)NSEC_PER_MSEC;
+  for (unsigned i = 0; i < TIMERS_MAX; i++) {
+    struct child_timer *t = &c->timers[i];
+    if (!t->used || t->due_ms < 0 || t->due_ms > now_ms)
+      continue;
+    t->due_ms = -1;
+    t->cb(t->cb_opaque);
+  }
+}
+
+static int poll_timeout(const struct child *c, uint32_t timeout_ms) {
+  int64_t now_ms = now_ns(NULL) / (int64_t)NSEC_PER_MSEC, wait = timeout_ms == UINT32_MAX ? -1 : (int64_t)timeout_ms;
+  for (unsigned i = 0; i < TIMERS_MAX; i++) {
+    if (!c->timers[i].used || c->timers[i].due_ms < 0)
+      continue;
+    int64_t left = MAX(c->timers[i].due_ms - now_ms, 0);
+    wait = wait < 0 ? left : MIN(wait, left);
+  }
+  return (int)MIN(wait, INT_MAX);
+}
+
+_noreturn_ static void serve(struct child *c) {
+  for (;;) {
+    uint32_t timeout = UINT32_MAX;
+    c->n_fds = 1;
+    c->fds[0] = (struct pollfd){.fd = c->fd, .events = POLLIN};
+    slirp_pollfds_fill(c->slirp, &timeout, on_add_poll, c);
+    int r = poll(c->fds, c->n_fds, poll_timeout(c, timeout));
+    if (r < 0 && errno != EINTR)
+      _exit(1);
+    slirp_pollfds_poll(c->slirp, r < 0, on_get_revents, c);
+    run_timers(c);
+    if (r > 0 && c->fds[0].revents)
+      read_frames(c);
+  }
+}
+
+/* Moves the pair to 3 with /dev/null below it, so that no socket of libslirp can become somebody's standard error. */
+static int keep_only(int fd) {
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0)
+    return -errno;
+  int high = fcntl(fd, F_DUPFD, 4);
+  if (high < 0)
+    return -errno;
+  null = fcntl(null, F_DUPFD, 4);
+  if (null < 0)
+    return -errno;
+  for (int i = 0; i < 3; i++)
+    if (dup2(null, i) < 0)
+      return -errno;
+  if (dup2(high, 3) < 0 || close_range(4, ~0u, 0) < 0)
+    return -errno;
+  return 3;
+}
+
+/* The terminal's and the service manager's signals are the daemon's to answer: we end when its end of the pair does. */
+static void reset_signals(void) {
+  sigset_t none;
+  for (int s = 1; s < NSIG; s++)
+    (void)signal(s, SIG_DFL);
+  (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGINT, SIG_IGN);
+  (void)signal(SIGTERM, SIG_IGN);
+  (void)signal(SIGHUP, SIG_IGN);
+  (void)sigemptyset(&none);
+  (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int drop_privileges(pid_t parent) {
+  capng_clear(CAPNG_SELECT_ALL);
+  /* The bounding set can only be emptied by who may; with nothing to gain from execve it is the second lock. */
+  (void)capng_apply(CAPNG_SELECT_BOUNDS);
+  if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+    return -EPERM;
+  (void)capng_apply(CAPNG_SELECT_AMBIENT);
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
+      prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+    return -errno;
+  return getppid() == parent ? 0 : -ESRCH;
+}
+
+static int add_forwards(Slirp *slirp, const struct nic_slirp_config *cfg) {
+  for (unsigned i = 0; i < cfg->n_forwards; i++) {
+    const struct nic_forward *f = &cfg->forwards[i];
+    struct in_addr host = {htonl(f->host_addr)}, guest = {htonl(GUEST_FIRST)};
+    errno = 0;
+    if (slirp_add_hostfwd(slirp, f->udp, host, f->host_port, guest, f->guest_port) < 0)
+      return errno ? -errno : -EADDRNOTAVAIL;
+  }
+  return 0;
+}
+
+static int start_slirp(struct child *c, const struct nic_slirp_config *cfg) {
+  SlirpConfig sc = {
+      .version = 4,
+      .in_enabled = true,
+      .vnetwork = {htonl(GUEST_NET)},
+      .vnetmask = {htonl(GUEST_MASK)},
+      .vhost = {htonl(GUEST_HOST)},
+      .vnameserver = {htonl(GUEST_DNS)},
+      .vdhcp_start = {htonl(GUEST_FIRST)},
+      .if_mtu = cfg->mtu,
+      .if_mru = cfg->mtu,
+      .disable_host_loopback = !cfg->host_loopback,
+  };
+  c->room = NIC_HEADER_LEN + cfg->mtu;
+  c->cap_fds = 64;
+  c->fds = calloc(c->cap_fds, sizeof *c->fds);
+  c->buf = malloc(c->room);
+  if (!c->fds || !c->buf)
+    return -ENOMEM;
+  c->slirp = slirp_new(&sc, &callbacks, c);
+  return c->slirp ? add_forwards(c->slirp, cfg) : -ENOMEM;
+}
+
+void slirp_child_run(int fd, pid_t parent, const struct nic_slirp_config *cfg) {
+  static struct child c; /* outlives every frame of the stack; the process has one */
+  (void)prctl(PR_SET_NAME, "capnet-slirp", 0, 0, 0);
+  int r = keep_only(fd);
+  c.fd = r < 0 ? fd : r;
+  if (r >= 0) {
+    reset_signals();
+    r = start_slirp(&c, cfg);
+  }
+  if (r >= 0)
+    r = drop_privileges(parent);
+  if (send(c.fd, &r, sizeof r, MSG_NOSIGNAL) != sizeof r || r < 0)
+    _exit(1);
+  serve(&c);
+}
+
+#endif
