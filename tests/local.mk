@@ -3,9 +3,10 @@
 # sources: tests_unit_test_x_SOURCES = …; other libraries: tests_unit_test_x_LDADD = … $(CRITERION_LIBS).
 CRITERION_TESTS =
 CRITERION_TESTS += tests/unit/test_codec
+CRITERION_TESTS += tests/unit/test_loop
 CRITERION_TESTS += tests/unit/test_base_net
 CRITERION_TESTS += tests/unit/test_base_log
-# waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
+CRITERION_TESTS += tests/unit/test_nic_memory
 
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).

@@ -1,1 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+libcapnetd_la_SOURCES += \
+  daemon/loop/loop.c \
+  daemon/loop/loop_uv.c \
+  daemon/loop/loop_sim.c
