@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# libcapnetd_la_SOURCES += daemon/authority/FILE.c
+libcapnetd_la_SOURCES += \
+	daemon/authority/limits.c \
+	daemon/authority/rights.c \
+	daemon/authority/rights_cover.c \
+	daemon/authority/rights_format.c \
+	daemon/authority/rights_internal.h \
+	daemon/authority/rights_parse.c
