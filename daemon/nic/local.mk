@@ -2,6 +2,7 @@
 libcapnetd_la_SOURCES += \
   daemon/nic/nic.h \
   daemon/nic/nic.c \
+  daemon/nic/nic_fault.c \
   daemon/nic/nic_mac.c \
   daemon/nic/nic_memory.c \
   daemon/nic/nic_slirp.c \

@@ -31,7 +31,7 @@ struct nic_counters {
 };
 
 struct nic_ops {
-  const char *kind; /* "tap", "slirp", "memory" */
+  const char *kind; /* "tap", "slirp", "memory", "fault" */
   /* Sends frames in order; returns how many were taken (the rest is dropped and counted by nic_send). Never blocks. */
   unsigned (*send)(struct nic *nic, const struct nic_frame *frames, unsigned n);
   /* Starts delivering frames to nic->up. Called once. 0 or -errno. */
@@ -74,8 +74,8 @@ void nic_gone(struct nic *nic, int error);
  *
  * tap: ifname names a persistent TAP or one to create (CAP_NET_ADMIN, or owned by our uid); fd >= 0 is an inherited TAP
  * descriptor instead, consumed also on failure. The MAC is the stack's, not the TAP's: a locally administered address
- * derived with nic_stable_mac when it is all zero. mtu 0 takes the device's. An inherited TAP must have been opened with
- * IFF_NO_PI and without IFF_VNET_HDR. Errors: -EPERM, -EBUSY, -ENODEV, -EINVAL (not a TAP, or a bad name or mtu). */
+ * derived with nic_stable_mac when it is all zero. mtu 0 takes the device's. An inherited TAP must have been opened
+ * with IFF_NO_PI and without IFF_VNET_HDR. Errors: -EPERM, -EBUSY, -ENODEV, -EINVAL (not a TAP, or a bad name or mtu). */
 struct nic_tap_config {
   const char *ifname;
   int fd;
@@ -95,7 +95,7 @@ struct nic_forward {
   uint16_t host_port, guest_port;
 };
 struct nic_slirp_config {
-  bool host_loopback; /* false: 10.0.2.2 does not reach the host's 127.0.0.1 */
+  bool host_loopback; /* false: 10.0.2.2 does not reach the host's 127.0.0.1. 127/8 and 0/8 themselves never do */
   const struct nic_forward *forwards;
   unsigned n_forwards;
   unsigned mtu; /* 0: 1500 */
@@ -104,21 +104,23 @@ struct nic_slirp_config {
 int nic_slirp_open(struct loop *loop, const struct nic_slirp_config *cfg, struct nic **ret);
 int nic_forward_parse(const char *s, struct nic_forward *ret); /* -EINVAL */
 
-/* memory: two devices back to back; what one sends the other delivers at the end of the loop's turn, in one batch. queue
- * bounds the frames in flight each way. When one is freed the link of the other goes down. */
+/* memory: two devices back to back; what one sends the other delivers at the end of the loop's turn, in one batch.
+ * queue bounds the frames in flight each way. When one is freed the link of the other goes down. */
 int nic_memory_pair(struct loop *loop, unsigned mtu, unsigned queue, struct nic **ret_a, struct nic **ret_b);
 
-/* fault: wraps inner (consumed also on failure) and disturbs what is SENT through it. Probabilities are per 1,000 frames
- * and drawn from a generator seeded by seed, so a run can be repeated. Delay is per frame, and jitter adds up to its
- * value without overtaking; a reordered frame is held back until one later frame has passed or its delay plus 10 ms is
- * over. A corrupted frame has one bit flipped. A lost frame counts as sent; at most NIC_FAULT_HELD frames are under way,
- * one more is refused as from a full queue. */
+/* fault: wraps inner (consumed also on failure) and disturbs what is SENT through it. Probabilities are per 1,000
+ * frames and drawn from a generator seeded by seed, so a run can be repeated. Delay is per frame, and jitter adds up to
+ * its value without overtaking; a reordered frame is held back until one later frame has passed or its delay plus 10 ms
+ * is over. A corrupted frame has one bit flipped. A lost frame counts as sent; at most NIC_FAULT_HELD frames are under
+ * way, one more is refused as from a full queue. */
 #define NIC_FAULT_HELD 8192
+#define NIC_FAULT_DELAY_MAX_NS (60 * NSEC_PER_SEC)
 struct nic_fault_config {
   uint64_t seed;
   unsigned loss_permille, duplicate_permille, reorder_permille, corrupt_permille;
   uint64_t delay_ns, jitter_ns;
 };
+/* 0, -ENOMEM, or -EINVAL: a rate over 1000, a delay or jitter over the maximum. */
 int nic_fault_wrap(struct nic *inner, const struct nic_fault_config *cfg, struct nic **ret);
 
 /* A MAC that is the same at every start: locally administered unicast, hashed from the machine id (or, where there is

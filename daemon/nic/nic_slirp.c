@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * The embedded network as a device: the daemon's half. It forks the child early, waits for its one word, and from then on
- * moves frames over the pair. The child is ours to reap: it is killed and waited for when the device is freed, or when
- * its end of the pair closes.
+ * The embedded network as a device: the daemon's half. It forks the child early, waits for its one word, and from then
+ * on moves frames over the pair. The child is ours to reap: it is killed and waited for when the device is freed, or
+ * when its end of the pair closes.
  */
 #include "nic/nic_slirp.h"
 

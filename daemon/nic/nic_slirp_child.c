@@ -3,7 +3,8 @@
  * daemon itself needs none. It shares nothing with the daemon but one end of a SEQPACKET pair.
  *
  * Confinement, in order: 1 every other descriptor is closed, 2 default signals, 3 forwards are bound (the last thing
- * that may need a privilege), 4 no capability, no new privileges, not dumpable, dies with the parent, 5 the pair is read.
+ * that may need a privilege), 4 no capability, no new privileges, not dumpable, dies with the parent, 5 the pair is
+ * read.
  *
  * What libslirp would let through and we do not: a guest that addresses 127.0.0.0/8 or 0.0.0.0/8 itself, which libslirp
  * hands to connect() as it is; disable_host_loopback only covers the alias 10.0.2.2.

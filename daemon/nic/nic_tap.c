@@ -2,8 +2,8 @@
  * The TAP device: a persistent one, one created here, or a descriptor that was handed to us.
  *
  * Link. tun(4) tells us no more than this: a write to an interface that is administratively down is EIO, POLLOUT is
- * raised again when it comes up, and everything is EBADFD once it was deleted. So a failed write takes the link down and
- * arms writability, which brings it back; no other watch is needed.
+ * raised again when it comes up, and everything is EBADFD once it was deleted. So a failed write takes the link down
+ * and arms writability, which brings it back; no other watch is needed.
  */
 #include "nic/nic.h"
 
