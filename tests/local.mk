@@ -9,7 +9,9 @@ CRITERION_TESTS += tests/unit/test_base_log
 CRITERION_TESTS += tests/unit/test_nic_memory
 CRITERION_TESTS += tests/unit/test_authority_limits
 CRITERION_TESTS += tests/unit/test_authority_rights
-# waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
+CRITERION_TESTS += tests/unit/test_nic_fault
+CRITERION_TESTS += tests/unit/test_nic_slirp
+CRITERION_TESTS += tests/unit/test_nic_tap
 
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).

@@ -75,7 +75,7 @@ void nic_gone(struct nic *nic, int error);
  * tap: ifname names a persistent TAP or one to create (CAP_NET_ADMIN, or owned by our uid); fd >= 0 is an inherited TAP
  * descriptor instead, consumed also on failure. The MAC is the stack's, not the TAP's: a locally administered address
  * derived with nic_stable_mac when it is all zero. mtu 0 takes the device's. An inherited TAP must have been opened
- * with IFF_NO_PI and without IFF_VNET_HDR. Errors: -EPERM, -EBUSY, -ENODEV, -EINVAL (not a TAP, or a bad name or mtu). */
+ * with IFF_NO_PI and without IFF_VNET_HDR. Errors: -EPERM, -EBUSY, -ENODEV, -EINVAL (not a TAP, bad name or mtu). */
 struct nic_tap_config {
   const char *ifname;
   int fd;
