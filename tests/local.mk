@@ -16,6 +16,7 @@ CRITERION_TESTS += tests/unit/test_nic_tap
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).
 OTHER_TESTS =
+OTHER_TESTS += tests/test-runner-test.sh
 
 if HAVE_CRITERION
 check_PROGRAMS += $(CRITERION_TESTS)
