@@ -3,6 +3,7 @@
 # sources: tests_unit_test_x_SOURCES = …; other libraries: tests_unit_test_x_LDADD = … $(CRITERION_LIBS).
 CRITERION_TESTS =
 CRITERION_TESTS += tests/unit/test_codec
+CRITERION_TESTS += tests/unit/test_rpc_call
 CRITERION_TESTS += tests/unit/test_loop
 CRITERION_TESTS += tests/unit/test_base_net
 CRITERION_TESTS += tests/unit/test_base_log
