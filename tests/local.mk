@@ -13,6 +13,10 @@ CRITERION_TESTS += tests/unit/test_authority_rights
 CRITERION_TESTS += tests/unit/test_nic_fault
 CRITERION_TESTS += tests/unit/test_nic_slirp
 CRITERION_TESTS += tests/unit/test_nic_tap
+CRITERION_TESTS += tests/unit/test_authority_tree
+CRITERION_TESTS += tests/unit/test_authority_budget
+CRITERION_TESTS += tests/unit/test_authority_random
+# waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
 
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).
