@@ -16,6 +16,8 @@ CRITERION_TESTS += tests/unit/test_nic_tap
 CRITERION_TESTS += tests/unit/test_authority_tree
 CRITERION_TESTS += tests/unit/test_authority_budget
 CRITERION_TESTS += tests/unit/test_authority_random
+CRITERION_TESTS += tests/unit/test_dhcp4_msg
+CRITERION_TESTS += tests/unit/test_dhcp4_machine
 # waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
 
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
