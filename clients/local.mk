@@ -2,4 +2,6 @@
 # One program each:
 # bin_PROGRAMS += capnet-status
 # capnet_status_SOURCES = clients/status.c
-# capnet_status_LDADD = libcapnet.la $(JANSSON_LIBS)
+# capnet_status_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
+noinst_LTLIBRARIES += libclient.la
+libclient_la_SOURCES = clients/client.c clients/client.h

@@ -112,7 +112,7 @@ struct capnet_narrow {
   const char *label;      /* for status; at most 64 bytes; may be NULL */
 };
 
-/* Mints a child with a subset of the rights. NOT_SUBSET (-EPERM) names the first rule or limit that is not.
+/* Mints a child with a subset of the rights. NOT_SUBSET (-EDOM) names the first rule or limit that is not.
  * ret_id (may be NULL) is what capnet_revoke takes. */
 int capnet_attenuate(capnet *cap, const struct capnet_narrow *narrow, unsigned timeout_ms, capnet **ret,
                      uint64_t *ret_id, struct capnet_error *err);
