@@ -3,6 +3,7 @@
 # sources: tests_unit_test_x_SOURCES = …; other libraries: tests_unit_test_x_LDADD = … $(CRITERION_LIBS).
 CRITERION_TESTS =
 CRITERION_TESTS += tests/unit/test_codec
+CRITERION_TESTS += tests/unit/test_rpc_call
 CRITERION_TESTS += tests/unit/test_loop
 CRITERION_TESTS += tests/unit/test_base_net
 CRITERION_TESTS += tests/unit/test_base_log
@@ -12,6 +13,12 @@ CRITERION_TESTS += tests/unit/test_authority_rights
 CRITERION_TESTS += tests/unit/test_nic_fault
 CRITERION_TESTS += tests/unit/test_nic_slirp
 CRITERION_TESTS += tests/unit/test_nic_tap
+CRITERION_TESTS += tests/unit/test_authority_tree
+CRITERION_TESTS += tests/unit/test_authority_budget
+CRITERION_TESTS += tests/unit/test_authority_random
+CRITERION_TESTS += tests/unit/test_dhcp4_msg
+CRITERION_TESTS += tests/unit/test_dhcp4_machine
+# waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
 
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).

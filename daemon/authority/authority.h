@@ -22,6 +22,7 @@ struct auth_tree;
 struct auth_node;
 
 #define AUTH_DEPTH_MAX 16
+#define AUTH_NODES_MAX 131072
 #define AUTH_NAME_MAX 64 /* grant and item names, labels; with the NUL */
 
 /* Who took it. Strings are cut to fit, and raw: escape before printing. */
@@ -53,7 +54,8 @@ struct auth_refusal {
 };
 
 struct auth_tree_ops {
-  void (*ended)(void *arg, struct auth_node *n, int error); /* once for each node in a revoked or expired subtree */
+  /* Once for each node in a revoked or expired subtree, husks too. May release and revoke what it likes. */
+  void (*ended)(void *arg, struct auth_node *n, int error);
   void (*freed)(void *arg, struct auth_node *n);            /* the last moment: n goes */
 };
 
@@ -67,7 +69,8 @@ void auth_tree_set_uid_limit(struct auth_tree *t, enum auth_limit l, uint64_t ma
 int auth_mint(struct auth_tree *t, struct auth_node *parent, const struct auth_spec *spec, struct auth_node **ret,
               struct auth_refusal *why);
 void auth_hold(struct auth_node *n);
-/* Gives up one hold; n may be gone afterwards. */
+/* Gives up one hold; n may be gone afterwards. What n has charged itself stays charged until it goes. A node that is dead
+ * goes only after its `ended`, so the owner's object lives until `freed`, or takes itself out with auth_set_owner. */
 void auth_release(struct auth_node *n);
 
 /* Dead for every check from now on. `error` (-EKEYREVOKED, -EKEYEXPIRED) is what checks then say. Idempotent. */
@@ -77,7 +80,8 @@ bool auth_reap(struct auth_tree *t, unsigned max);
 /* Revokes what has expired by now; returns when the next one will, 0 if none. */
 uint64_t auth_expire(struct auth_tree *t, uint64_t now_ns);
 
-/* The one decision: is n alive at now, and do its rights cover rq? 0, or -errno with why filled in. Counts refusals. */
+/* The one decision: is n alive at now, and do its rights, and those of each ancestor of its kind, cover rq? 0, or -errno with
+ * why filled in. Counts refusals. */
 int auth_decide(struct auth_node *n, const struct auth_request *rq, uint64_t now_ns, struct auth_refusal *why);
 /* Alive at all? Same errors. */
 int auth_alive(const struct auth_node *n, uint64_t now_ns, struct auth_refusal *why);
@@ -99,6 +103,7 @@ struct auth_node_info {
   struct auth_taker taker;
   uint64_t taken_at_us, expires_ns;
   unsigned holds, children;
+  uint64_t denied; /* decisions against it */
   int ended; /* 0 alive, else -errno */
   bool husk;
 };
@@ -109,7 +114,8 @@ struct auth_limit_use {
 void auth_limit_use(const struct auth_node *n, enum auth_limit l, struct auth_limit_use *ret);
 struct auth_node *auth_parent(const struct auth_node *n); /* NULL for a root */
 bool auth_is_below(const struct auth_node *n, const struct auth_node *ancestor); /* n itself counts */
-void auth_each(struct auth_tree *t, void (*fn)(void *arg, struct auth_node *n), void *arg); /* parents first */
+/* Parents first. fn neither mints nor releases. */
+void auth_each(struct auth_tree *t, void (*fn)(void *arg, struct auth_node *n), void *arg);
 size_t auth_count(const struct auth_tree *t);
 /* For the owner's object: a pointer the tree carries and never reads. */
 void auth_set_owner(struct auth_node *n, void *owner);

@@ -7,7 +7,20 @@
  *
  * Rules for handlers: each call ends exactly once, by call_reply or call_error. It may be parked for as long as it needs;
  * a parked call must set call_on_cancel. When the client cancels, the deadline passes or the endpoint goes, rpc answers by
- * itself, calls that function, and the call must not be touched after it returned.
+ * itself, calls that function, and the call must not be touched after it returned. (A call without such a function whose
+ * endpoint went answers into nothing.) The request is borrowed until the handler returns.
+ *
+ * How a kind defines its service (a method without its handler does not compile):
+ *
+ *   static void ping_echo(Capnet__Ping_Service *s, const Capnet__PingEchoRequest *rq,
+ *                         Capnet__PingEchoEvent_Closure closure, void *closure_data) {
+ *     struct call *c = closure_data;                 // closure(&ev, c) is call_reply(c, &ev.base)
+ *     struct ping *p = call_owner(c);
+ *     …
+ *   }
+ *   static Capnet__Ping_Service service = CAPNET__PING__INIT(ping_);   // ping_echo, and so on for each method
+ *
+ * and returns &service.base from endpoint_ops.service. Services hold no state: what a call is about is its owner.
  */
 #ifndef CAPNET_RPC_H
 #define CAPNET_RPC_H
@@ -21,7 +34,7 @@ struct call;
 
 /* What a finished call was, for the one log line. */
 struct call_summary {
-  const char *service, *method; /* "Ping", "Echo" */
+  const char *service, *method; /* "Ping", "Echo"; NULL when there is none */
   int error;                    /* 0 or -errno */
   const char *message;          /* of the error */
   uint64_t elapsed_ns;
@@ -31,11 +44,11 @@ struct endpoint_ops {
   /* The kind's own service and the one for methods below METHOD_KIND_BASE (may be NULL). */
   ProtobufCService *(*service)(void *owner);
   ProtobufCService *(*common)(void *owner);
-  /* The account: may one more call of so many bytes begin? 0 or -errno (then *ret_error is filled for the client; its
-   * strings are borrowed until return). Every begin that was 0 is followed by one end. */
+  /* The account: may one more call of so many bytes begin? 0 or -errno (then *ret_error may be filled for the client; its
+   * strings must stay until call_done for it). Every begin that was 0 is followed by one end. */
   int (*call_begin)(void *owner, size_t bytes, Capnet__Error *ret_error);
   void (*call_end)(void *owner, size_t bytes);
-  void (*call_done)(void *owner, const struct call_summary *s);
+  void (*call_done)(void *owner, const struct call_summary *s); /* each request, refused ones as well */
   /* The client closed, or broke the protocol beyond repair. All its calls were cancelled before. The owner frees the
    * endpoint, now or later. */
   void (*hangup)(void *owner);
@@ -60,7 +73,7 @@ void rpc_get_stats(struct rpc_stats *ret);
 
 /* --- for handlers ------------------------------------------------------------------------------------------------ */
 
-void *call_owner(const struct call *c);
+void *call_owner(const struct call *c); /* NULL once the call is over for the client */
 struct loop *call_loop(const struct call *c);
 uint64_t call_deadline_ns(const struct call *c); /* boot-time; 0: none */
 /* The kind's default or its ceiling, when the client gave none or a later one. */
@@ -71,9 +84,10 @@ void call_on_cancel(struct call *c, void (*fn)(void *arg, int reason), void *arg
 /* Attaches a descriptor to the next reply, which carries its slot; the descriptor is consumed. -E2BIG over
  * FRAME_FDS_MAX (closed then). */
 int call_add_fd(struct call *c, int fd, uint32_t *ret_slot);
-/* Ends the call. A reply that does not fit a frame becomes TOO_LARGE; descriptors that cannot be passed, LIMIT. */
+/* Ends the call; m NULL: an empty body. A reply that does not fit a frame becomes TOO_LARGE; descriptors that cannot be passed, LIMIT. */
 void call_reply(struct call *c, const ProtobufCMessage *m);
-/* One of several. 0, or -ENOBUFS: the client is not reading and the queue is full; this one was dropped. */
+/* One of several. 0, or it was dropped: -ENOBUFS the client is not reading and the queue is full (or too many descriptors
+ * are in flight), -EMSGSIZE, -ECONNRESET the call is over. */
 int call_reply_more(struct call *c, const ProtobufCMessage *m);
 /* Ends the call with the code that error (-errno) maps to. */
 void call_error(struct call *c, int error, const char *grant, const char *rule, const char *fmt, ...)
