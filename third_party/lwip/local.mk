@@ -12,6 +12,8 @@ noinst_LTLIBRARIES += liblwip.la
 libcapnetd_la_LIBADD += liblwip.la
 nodist_liblwip_la_SOURCES = $(LWIP_SOURCES)
 liblwip_la_CPPFLAGS = $(LWIP_CPPFLAGS) $(AM_CPPFLAGS)
+# What our options leave unused in somebody else's code.
+liblwip_la_CFLAGS = $(AM_CFLAGS) -Wno-unused-parameter -Wno-unused-variable -Wno-unused-but-set-variable
 AM_CPPFLAGS += $(LWIP_CPPFLAGS)
 BUILT_SOURCES += $(LWIP_STAMP)
 $(liblwip_la_OBJECTS) $(libcapnetd_la_OBJECTS): | $(LWIP_STAMP)

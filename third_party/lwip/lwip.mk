@@ -1,7 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # lwIP's files that we compile: the raw API of the core, IPv4, IPv6 and Ethernet. No sequential API.
 LWIP_PATCHES = \
-	third_party/lwip/patches/0001-ip6addr_ntoa_r-last-block.patch
+	third_party/lwip/patches/0001-ip6addr_ntoa_r-last-block.patch \
+	third_party/lwip/patches/0002-tcp-parseopt-bound.patch \
+	third_party/lwip/patches/0003-tcp-mss-floor-and-syn-only.patch \
+	third_party/lwip/patches/0004-tcp-window-underflow.patch \
+	third_party/lwip/patches/0005-tcp-split-flags.patch \
+	third_party/lwip/patches/0006-tcp-persist-in-ms.patch \
+	third_party/lwip/patches/0007-tcp-rto-bounds.patch \
+	third_party/lwip/patches/0008-tcp-rtt-of-the-syn.patch \
+	third_party/lwip/patches/0009-tcp-count-retransmissions.patch \
+	third_party/lwip/patches/0010-tcp-last-ack-with-data.patch \
+	third_party/lwip/patches/0011-ip4-frag-nothing-behind-the-last.patch \
+	third_party/lwip/patches/0012-etharp-length-and-state.patch \
+	third_party/lwip/patches/0013-tcp-the-clock-is-separate.patch \
+	third_party/lwip/patches/0014-tcp-wait-for-the-last-answer.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \
