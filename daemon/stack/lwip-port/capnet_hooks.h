@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Where lwIP asks this room: initial sequence numbers, routing by source address, and a look at what comes in.
+ * Implemented in stack_hooks.c.
+ */
+#ifndef CAPNET_LWIP_HOOKS_H
+#define CAPNET_LWIP_HOOKS_H
+
+#include "lwip/err.h"
+#include "lwip/ip_addr.h"
+
+struct netif;
+struct pbuf;
+struct tcp_pcb;
+struct tcp_hdr;
+
+u32_t stack_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port);
+struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest);
+int stack_hook_ip4_input(struct pbuf *p, struct netif *inp);
+err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr);
+
+#define LWIP_HOOK_TCP_ISN(local, lport, remote, rport) stack_hook_isn(local, lport, remote, rport)
+#define LWIP_HOOK_IP4_INPUT(p, inp) stack_hook_ip4_input(p, inp)
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) stack_hook_tcp_input(pcb, hdr)
+
+#endif

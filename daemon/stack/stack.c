@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The stack as a whole: its life, the end of a turn, its counters.
+ */
+#include "stack/stack_private.h"
+
+#include "lwip/init.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/stats.h"
+
+static struct stack *the;
+
+struct stack *stack_the(void) { return the; }
+
+/* Order matters: packets to ourselves make events, events make frames. */
+static void turn(void *arg) {
+  struct stack *s = arg;
+  stack_if_poll_loopback(s);
+  stack_tcp_serve(s);
+  stack_listeners_serve(s);
+  stack_if_flush_all(s);
+  stack_second_check(s);
+}
+
+void stack_kick(struct stack *s) {
+  stack_tick_soon(s);
+  loop_task_queue(s->loop, &s->turn);
+}
+
+static void init_once(void) {
+  static bool done;
+  if (done)
+    return;
+  done = true;
+  lwip_init();
+  stack_tcp_init();
+}
+
+int stack_new(struct loop *loop, struct stack **ret) {
+  if (the)
+    return -EBUSY;
+  struct stack *s = calloc(1, sizeof(*s));
+  if (!s)
+    return -ENOMEM;
+  s->loop = loop;
+  list_init(&s->ifs);
+  list_init(&s->conns);
+  list_init(&s->listeners);
+  list_init(&s->udps);
+  list_init(&s->echoes);
+  list_init(&s->dirty);
+  list_init(&s->dirty_listeners);
+  loop_task_init(&s->turn, turn, s);
+  stack_rand_init();
+  the = s;
+  init_once();
+  int r = stack_timers_init(s);
+  if (r >= 0)
+    r = stack_icmp_init(s);
+  if (r < 0) {
+    stack_free(s);
+    return r;
+  }
+  *ret = s;
+  return 0;
+}
+
+struct stack *stack_free(struct stack *s) {
+  if (!s)
+    return NULL;
+  stack_tcp_forget_all(s);
+  stack_icmp_done(s);
+  stack_if_flush_all(s);
+  list_for_each(l, &s->ifs)
+    stack_if_free(list_entry(l, struct stack_if, link));
+  stack_timers_done(s);
+  loop_task_cancel(&s->turn);
+  free(s);
+  the = NULL;
+  return NULL;
+}
+
+static uint64_t count_pcbs(const struct tcp_pcb *pcb) {
+  uint64_t n = 0;
+  for (; pcb; pcb = pcb->next)
+    n++;
+  return n;
+}
+
+void stack_get_stats(const struct stack *s, struct stack_stats *ret) {
+  *ret = (struct stack_stats){
+      .asserts = stack_port_asserts(),
+      .short_frames = s->short_frames,
+      .short_arp = s->short_arp,
+      .bad_ethertype = s->bad_ethertype,
+      .bad_checksum = s->bad_checksum + lwip_stats.ip.chkerr + lwip_stats.tcp.chkerr + lwip_stats.udp.chkerr,
+      .icmp_malformed = s->icmp_malformed,
+      .syn_dropped = s->syn_dropped,
+      .no_memory = s->refused + stack_port_failures(),
+      .tcp_active = count_pcbs(tcp_active_pcbs),
+      .tcp_time_wait = count_pcbs(tcp_tw_pcbs),
+      .tcp_listening = count_pcbs(tcp_listen_pcbs.pcbs),
+      .udp = s->n_udps,
+      .pbuf_bytes = stack_port_pbuf_bytes(),
+  };
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * lwIP's questions to us (lwip-port/capnet_hooks.h).
+ */
+#include "stack/stack_private.h"
+
+#include "capnet_hooks.h"
+#include "lwip/priv/tcp_priv.h"
+#include "lwip/prot/ip4.h"
+#include "lwip/prot/tcp.h"
+
+/* RFC 6528: a clock of 4 microseconds plus a keyed hash of the connection's four-tuple. */
+u32_t stack_hook_isn(const ip_addr_t *local, u16_t lport, const ip_addr_t *remote, u16_t rport) {
+  struct stack *s = stack_the();
+  uint64_t now = s ? loop_now(s->loop, CLOCK_ID_MONO) : 0;
+  return (u32_t)(now / 4000) + stack_isn_hash(local, lport, remote, rport);
+}
+
+/* What has one of our addresses as its source leaves through that address's interface, even when another one is
+ * nearer: so two interfaces of one stack behave like two hosts. */
+struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest) {
+  struct netif *n;
+  if (!src || ip4_addr_isany(src))
+    return NULL;
+  NETIF_FOREACH(n) {
+    if (!ip4_addr_eq(netif_ip4_addr(n), src) || !netif_is_up(n) || !netif_is_link_up(n))
+      continue;
+    if (ip4_addr_net_eq(dest, src, netif_ip4_netmask(n)) || !ip4_addr_isany(netif_ip4_gw(n)) ||
+        ip4_addr_isbroadcast(dest, n))
+      return n;
+  }
+  return NULL;
+}
+
+/* Martians, and the strong host model (RFC 1122 3.3.4.2): a packet is for the address of the interface it came in
+ * by. No group is ever joined. */
+static bool martian(const struct ip_hdr *h, struct netif *inp) {
+  ip4_addr_t src, dst;
+  ip4_addr_copy(src, h->src);
+  ip4_addr_copy(dst, h->dest);
+  if (ip4_addr_isloopback(&src) || ip4_addr_isloopback(&dst) || ip4_addr_ismulticast(&dst))
+    return true;
+  if (!ip4_addr_isany(&src) && ip4_addr_eq(&src, netif_ip4_addr(inp)))
+    return true;
+  return !ip4_addr_eq(&dst, netif_ip4_addr(inp)) && !ip4_addr_isbroadcast(&dst, inp);
+}
+
+int stack_hook_ip4_input(struct pbuf *p, struct netif *inp) {
+  struct stack *s = stack_the();
+  if (!s || p->len < IP_HLEN) {
+    pbuf_free(p);
+    return 1;
+  }
+  if (s->looping)
+    return 0;
+  if (stack_udp_take(s, p, inp) || martian((const struct ip_hdr *)p->payload, inp)) {
+    pbuf_free(p);
+    return 1;
+  }
+  return 0;
+}
+
+err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr) {
+  if (pcb->state != LISTEN) {
+    stack_tcp_input(pcb);
+    return ERR_OK;
+  }
+  struct tcp_pcb_listen *l = (struct tcp_pcb_listen *)pcb;
+  if ((TCPH_FLAGS(hdr) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
+    stack_listener_syn(stack_the(), l, l->accepts_pending >= l->backlog);
+  return ERR_OK;
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * ICMP: echo sessions, and errors about what we sent, which lwIP tells nobody (RFC 792, RFC 1122 3.2.2, RFC 5927).
+ * A raw pcb sees every ICMP packet for us first; requests go on to lwIP, which answers them.
+ */
+#include "stack/stack_private.h"
+
+#include "lwip/icmp.h"
+#include "lwip/inet_chksum.h"
+#include "lwip/prot/ip4.h"
+#include "lwip/raw.h"
+
+#define ICMP_HLEN 8u
+#define DEFAULT_TTL 64
+
+struct stack_echo {
+  struct list link;
+  struct stack *s;
+  uint16_t id;
+  void (*event)(void *arg, const struct stack_echo_event *ev);
+  void *arg;
+};
+
+static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
+static uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
+static void put16(uint8_t *p, uint16_t v) {
+  p[0] = (uint8_t)(v >> 8);
+  p[1] = (uint8_t)v;
+}
+
+static struct stack_echo *find_echo(struct stack *s, uint16_t id) {
+  list_for_each(l, &s->echoes) {
+    struct stack_echo *e = list_entry(l, struct stack_echo, link);
+    if (e->id == id)
+      return e;
+  }
+  return NULL;
+}
+
+/* --- errors ----------------------------------------------------------------------------------------------------- */
+
+/* RFC 1122 3.2.2.1, in the words that Linux has for the codes; 0 for what is not a reason to give up. */
+static int error_of(uint8_t type, uint8_t code) {
+  if (type == ICMP_TE)
+    return code == 0 ? -EHOSTUNREACH : 0;
+  switch (code) {
+  case 0:  /* net */
+  case 6:  /* net unknown */
+  case 9:  /* net prohibited */
+  case 11: /* net, for this type of service */
+    return -ENETUNREACH;
+  case 2: /* protocol */
+  case 3: /* port */
+    return -ECONNREFUSED;
+  case 4: /* fragmentation needed: we never forbid it */
+    return 0;
+  default:
+    return code <= 15 ? -EHOSTUNREACH : 0;
+  }
+}
+
+static void echo_error(struct stack *s, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp,
+                       const uint8_t *inner) {
+  struct stack_echo *e = inner[0] == ICMP_ECHO ? find_echo(s, get16(inner + 4)) : NULL;
+  if (!e) {
+    s->icmp_malformed++;
+    return;
+  }
+  struct stack_echo_event ev = {
+      .kind = icmp[0] == ICMP_TE ? STACK_ECHO_TTL_EXCEEDED : STACK_ECHO_UNREACHABLE,
+      .from = *from,
+      .code = icmp[1],
+      .ttl = ttl,
+      .seq = get16(inner + 6),
+  };
+  e->event(e->arg, &ev);
+}
+
+/* The error quotes the header and the first 8 bytes of what we sent: it must be ours to the last field. */
+static void on_error(struct stack *s, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp, size_t len) {
+  const uint8_t *q = icmp + ICMP_HLEN;
+  size_t qlen = len - ICMP_HLEN;
+  size_t hlen = qlen ? (size_t)(q[0] & 15) * 4 : 0;
+  if (qlen < IP_HLEN || q[0] >> 4 != 4 || hlen < IP_HLEN || qlen < hlen + 8) {
+    s->icmp_malformed++;
+    return;
+  }
+  struct net_endpoint local = {.addr = net_addr_v4(get32(q + 12))}, remote = {.addr = net_addr_v4(get32(q + 16))};
+  const uint8_t *inner = q + hlen;
+  int error = error_of(icmp[0], icmp[1]);
+  if (!stack_is_own(s, &local.addr) || (get16(q + 6) & IP_OFFMASK)) {
+    s->icmp_malformed++;
+    return;
+  }
+  local.port = get16(inner);
+  remote.port = get16(inner + 2);
+  if (q[9] == IP_PROTO_ICMP)
+    echo_error(s, from, ttl, icmp, inner);
+  else if (q[9] == IP_PROTO_TCP && error)
+    stack_tcp_icmp(s, &local, &remote, get32(inner + 4), error);
+  else if (q[9] == IP_PROTO_UDP && error)
+    stack_udp_icmp(s, &local, &remote, error);
+}
+
+/* --- input ------------------------------------------------------------------------------------------------------ */
+
+static void on_reply(struct stack *s, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp, size_t len) {
+  struct stack_echo *e = find_echo(s, get16(icmp + 4));
+  if (!e) {
+    s->icmp_malformed++;
+    return;
+  }
+  struct stack_echo_event ev = {.kind = STACK_ECHO_REPLY,
+                                .from = *from,
+                                .code = icmp[1],
+                                .ttl = ttl,
+                                .seq = get16(icmp + 6),
+                                .payload = icmp + ICMP_HLEN,
+                                .len = len - ICMP_HLEN};
+  e->event(e->arg, &ev);
+}
+
+/* Returns 1 when p was eaten. */
+static u8_t on_icmp(void *arg, struct raw_pcb *pcb _unused_, struct pbuf *p, const ip_addr_t *addr) {
+  struct stack *s = arg;
+  const struct ip_hdr *h = p->payload;
+  u16_t hlen = IPH_HL_BYTES(h);
+  size_t len = p->tot_len > hlen ? (size_t)(p->tot_len - hlen) : 0;
+  _cleanup_free_ uint8_t *copy = NULL;
+  const uint8_t *icmp = (const uint8_t *)p->payload + hlen;
+  if (len > p->len - (size_t)MIN(hlen, p->len)) {
+    copy = malloc(len);
+    if (copy)
+      pbuf_copy_partial(p, copy, (u16_t)len, hlen);
+    icmp = copy;
+  }
+  if (!icmp || len < ICMP_HLEN || inet_chksum(icmp, (u16_t)len) != 0) {
+    s->icmp_malformed++;
+    pbuf_free(p);
+    return 1;
+  }
+  struct net_addr from = stack_from_lwip(addr);
+  uint8_t ttl = IPH_TTL(h);
+  switch (icmp[0]) {
+  case ICMP_ER:
+    on_reply(s, &from, ttl, icmp, len);
+    break;
+  case ICMP_DUR:
+  case ICMP_TE:
+    on_error(s, &from, ttl, icmp, len);
+    break;
+  default:
+    return 0;
+  }
+  pbuf_free(p);
+  return 1;
+}
+
+int stack_icmp_init(struct stack *s) {
+  s->icmp = raw_new_ip_type(IPADDR_TYPE_V4, IP_PROTO_ICMP);
+  if (!s->icmp)
+    return -ENOBUFS;
+  raw_recv(s->icmp, on_icmp, s);
+  return 0;
+}
+
+void stack_icmp_done(struct stack *s) {
+  if (s->icmp)
+    raw_remove(s->icmp);
+  s->icmp = NULL;
+}
+
+/* --- sessions --------------------------------------------------------------------------------------------------- */
+
+int stack_echo_open(struct stack *s, void (*event)(void *arg, const struct stack_echo_event *ev), void *arg,
+                    struct stack_echo **ret) {
+  if (s->n_echoes >= STACK_ECHO_MAX) {
+    s->refused++;
+    return -ENOBUFS;
+  }
+  struct stack_echo *e = calloc(1, sizeof(*e));
+  if (!e)
+    return -ENOBUFS;
+  *e = (struct stack_echo){.s = s, .event = event, .arg = arg};
+  do
+    e->id = (uint16_t)stack_rand32();
+  while (find_echo(s, e->id));
+  list_append(&s->echoes, &e->link);
+  s->n_echoes++;
+  *ret = e;
+  return 0;
+}
+
+int stack_echo_send(struct stack_echo *e, const struct net_addr *to, uint16_t seq, uint8_t ttl, const void *payload,
+                    size_t len) {
+  struct stack_if *i;
+  int r = stack_route(e->s, to, &i);
+  if (r < 0)
+    return r;
+  if (len + IP_HLEN + ICMP_HLEN > i->nic->mtu)
+    return -EMSGSIZE;
+  struct pbuf *p = pbuf_alloc(PBUF_IP, (u16_t)(ICMP_HLEN + len), PBUF_RAM);
+  if (!p)
+    return -ENOBUFS;
+  uint8_t *icmp = p->payload;
+  memset(icmp, 0, ICMP_HLEN);
+  icmp[0] = ICMP_ECHO;
+  put16(icmp + 4, e->id);
+  put16(icmp + 6, seq);
+  if (len)
+    memcpy(icmp + ICMP_HLEN, payload, len);
+  u16_t sum = inet_chksum(icmp, (u16_t)(ICMP_HLEN + len)); /* already in network order */
+  memcpy(icmp + 2, &sum, 2);
+  struct net_addr own = stack_if_addr(i);
+  ip_addr_t src = stack_to_lwip(&own), dst = stack_to_lwip(to);
+  stack_sync(e->s);
+  err_t err = ip4_output_if(p, ip_2_ip4(&src), ip_2_ip4(&dst), ttl ? ttl : DEFAULT_TTL, 0, IP_PROTO_ICMP, &i->netif);
+  pbuf_free(p);
+  stack_kick(e->s);
+  return stack_errno(err);
+}
+
+struct stack_echo *stack_echo_close(struct stack_echo *e) {
+  if (!e)
+    return NULL;
+  list_remove(&e->link);
+  e->s->n_echoes--;
+  free(e);
+  return NULL;
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What the files of this room share. lwIP's state is global, so there is one struct stack a process.
+ *
+ * A turn: whatever enters lwIP (frames, timers, calls from above) first moves its clocks (stack_sync) and afterwards
+ * asks for the end of the turn (stack_kick). There, in one loop task, upcalls go out, then the frames that lwIP made.
+ */
+#ifndef CAPNET_STACK_PRIVATE_H
+#define CAPNET_STACK_PRIVATE_H
+
+#include "stack/stack.h"
+#include "stack/stack_dgram.h"
+#include "stack/stack_listen.h"
+
+#include "lwip/err.h"
+#include "lwip/ip_addr.h"
+#include "lwip/netif.h"
+#include "lwip/tcp.h"
+
+/* The limits of the room; each refusal is counted in no_memory. */
+#define STACK_MEMORY_MAX (512u * 1024 * 1024) /* all of lwIP's allocations, bytes */
+#define STACK_CONN_MAX 65536u                 /* connections, those closing included */
+#define STACK_TIME_WAIT_MAX 16384u            /* beyond it the oldest are forgotten */
+#define STACK_UDP_MAX 16384u
+#define STACK_ECHO_MAX 1024u
+#define STACK_IF_MAX 16u
+
+struct stack {
+  struct loop *loop;
+  struct list ifs, conns, listeners, udps, echoes;
+  struct list dirty;           /* connections with something to tell or to send */
+  struct list dirty_listeners;
+  unsigned n_conns, n_udps, n_echoes, n_ifs;
+  struct loop_task turn;
+  struct loop_timer *tick, *second;
+  uint64_t tick_deadline; /* 0: not armed */
+  uint64_t tick_ns;       /* the instant that tcp_ticks stands for */
+  uint64_t second_ns;     /* the instant up to which ARP and reassembly have aged */
+  u32_t slow_done;        /* tcp_ticks at the last tcp_slowtmr */
+  void *serving;          /* whose upcall runs; NULL as soon as that is freed */
+  enum stack_end cause;   /* why lwIP ends connections just now, STACK_END_NONE: it decides itself */
+  bool looping;           /* the packet comes from ourselves */
+  struct raw_pcb *icmp;
+  uint64_t short_frames, short_arp, bad_ethertype, bad_checksum, icmp_malformed, syn_dropped, refused;
+};
+
+#define STACK_OUT_FRAMES 64
+#define STACK_OUT_BYTES (128u * 1024)
+
+struct stack_if {
+  struct list link;
+  struct stack *s;
+  struct nic *nic;
+  struct netif netif;
+  char name[NIC_NAME_MAX];
+  const struct stack_if_upcalls *up;
+  void *up_arg;
+  bool gone;
+  uint8_t prefix_len;
+  unsigned n_out;
+  size_t out_used;
+  struct nic_frame out[STACK_OUT_FRAMES];
+  uint8_t out_bytes[STACK_OUT_BYTES];
+};
+
+/* stack.c */
+struct stack *stack_the(void); /* NULL before stack_new */
+void stack_kick(struct stack *s);
+
+/* stack_timer.c */
+int stack_timers_init(struct stack *s);
+void stack_timers_done(struct stack *s);
+void stack_sync(struct stack *s);       /* before every entry into lwIP */
+void stack_tick_soon(struct stack *s);  /* TCP may have something to time */
+void stack_second_check(struct stack *s);
+
+/* stack_rand.c */
+void stack_rand_init(void);
+uint32_t stack_rand32(void);
+uint32_t stack_isn_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport);
+/* Calls taken(arg, port) for ports in a random order until one is free; 0 when none is (RFC 6056). */
+uint16_t stack_random_port(bool (*taken)(void *arg, uint16_t port), void *arg);
+
+/* stack_port.c */
+uint64_t stack_port_asserts(void);
+uint64_t stack_port_failures(void);
+uint64_t stack_port_pbuf_bytes(void);
+bool stack_port_reassembling(void);
+
+/* stack_if.c */
+struct stack_if *stack_if_of(const struct netif *n);
+void stack_if_flush_all(struct stack *s);
+void stack_if_poll_loopback(struct stack *s);
+struct stack_if *stack_if_free(struct stack_if *i);
+
+/* stack_addr.c */
+struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a);
+bool stack_has_address(struct stack *s);
+/* The interface for a datagram to dst. src, when given, is one of our own. */
+int stack_route(struct stack *s, const struct net_addr *dst, struct stack_if **ret);
+struct net_addr stack_if_addr(const struct stack_if *i);
+
+/* stack_err.c: lwIP's vocabulary into ours, the only place */
+int stack_errno(err_t e);
+ip_addr_t stack_to_lwip(const struct net_addr *a);
+struct net_addr stack_from_lwip(const ip_addr_t *a);
+struct net_addr stack_from_ip4(const ip4_addr_t *a);
+
+/* stack_icmp.c */
+int stack_icmp_init(struct stack *s);
+void stack_icmp_done(struct stack *s);
+
+/* stack_udp.c */
+bool stack_udp_take(struct stack *s, struct pbuf *p, struct netif *inp); /* for a socket of one interface */
+void stack_udp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, int error);
+void stack_udp_address_lost(struct stack *s, const struct net_addr *a);
+
+/* stack_tcp.c, stack_tcp_listen.c */
+void stack_tcp_init(void);
+void stack_tcp_serve(struct stack *s);
+void stack_tcp_input(struct tcp_pcb *pcb);
+void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, uint32_t seq,
+                    int error);
+void stack_tcp_address_lost(struct stack *s, const struct net_addr *a);
+void stack_tcp_forget_all(struct stack *s);
+void stack_tcp_trim_time_wait(void);
+void stack_listeners_serve(struct stack *s);
+void stack_listener_syn(struct stack *s, struct tcp_pcb_listen *l, bool overflow);
+void stack_listeners_address_lost(struct stack *s, const struct net_addr *a);
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The life of a connection: opening, what lwIP reports, upcalls, the end.
+ *
+ * lwIP's callbacks only note what happened; upcalls are made at the end of the turn, so the room above may do anything
+ * in them. A pcb tells through its extension argument that it is freed, on whatever path: nobody keeps a stale one.
+ */
+#include "stack/stack_tcp_private.h"
+
+#include "lwip/priv/tcp_priv.h"
+
+static uint8_t ext_id;
+
+/* --- objects ---------------------------------------------------------------------------------------------------- */
+
+struct stack_conn *conn_new(struct stack *s) {
+  struct stack_conn *c = s->n_conns < STACK_CONN_MAX ? calloc(1, sizeof(*c)) : NULL;
+  if (!c) {
+    s->refused++;
+    return NULL;
+  }
+  c->s = s;
+  c->held = true;
+  c->rx_capacity = STACK_RCVBUF;
+  c->opened_ns = loop_now(s->loop, CLOCK_ID_BOOT);
+  c->progress_ns = c->activity_ns = loop_now(s->loop, CLOCK_ID_MONO);
+  list_init(&c->tx);
+  list_init(&c->dirty_link);
+  list_init(&c->wait_link);
+  list_append(&s->conns, &c->link);
+  s->n_conns++;
+  return c;
+}
+
+struct stack_conn *conn_free(struct stack_conn *c) {
+  struct stack *s = c->s;
+  list_remove(&c->link);
+  list_remove(&c->dirty_link);
+  list_remove(&c->wait_link);
+  conn_rx_free(c);
+  conn_tx_free(c);
+  loop_timer_free(c->timer);
+  if (s->serving == c)
+    s->serving = NULL;
+  s->n_conns--;
+  free(c);
+  return NULL;
+}
+
+void conn_dirty(struct stack_conn *c) {
+  if (!list_empty(&c->dirty_link))
+    return;
+  list_append(&c->s->dirty, &c->dirty_link);
+  stack_kick(c->s);
+}
+
+void conn_event(struct stack_conn *c, unsigned events) {
+  c->events |= events;
+  conn_dirty(c);
+}
+
+void conn_end(struct stack_conn *c, enum stack_end why, int error) {
+  if (c->end != STACK_END_NONE)
+    return;
+  c->end = why;
+  c->end_error = error;
+  if (c->timer)
+    loop_timer_clear(c->timer);
+  if (c->listener) { /* died before anybody accepted it: nobody hears of it */
+    conn_left_queue(c);
+    c->held = false;
+  }
+  conn_event(c, CONN_ENDED);
+}
+
+/* --- what lwIP reports ------------------------------------------------------------------------------------------ */
+
+static void on_destroyed(u8_t id _unused_, void *data) {
+  struct stack_conn *c = data;
+  if (!c)
+    return;
+  conn_snapshot(c, &c->last);
+  c->pcb = NULL;
+  conn_dirty(c);
+}
+
+static const struct tcp_ext_arg_callbacks ext_callbacks = {.destroy = on_destroyed};
+
+static err_t on_recv(void *arg, struct tcp_pcb *pcb _unused_, struct pbuf *p, err_t err _unused_) {
+  struct stack_conn *c = arg;
+  if (p)
+    conn_receive(c, p);
+  else
+    c->fin_in = true;
+  conn_event(c, CONN_READABLE);
+  return ERR_OK;
+}
+
+static err_t on_sent(void *arg, struct tcp_pcb *pcb _unused_, u16_t len) {
+  conn_sent(arg, len);
+  return ERR_OK;
+}
+
+/* The pcb is gone already, or will be when this returns. */
+static void on_err(void *arg, err_t err) {
+  struct stack_conn *c = arg;
+  struct stack *s = c->s;
+  bool connecting = !c->connected;
+  if (s->cause != STACK_END_NONE)
+    conn_end(c, s->cause, 0);
+  else if (err == ERR_RST)
+    conn_end(c, connecting ? STACK_END_REFUSED : STACK_END_RESET_BY_PEER, connecting ? -ECONNREFUSED : -ECONNRESET);
+  else if (err == ERR_CLSD)
+    conn_end(c, STACK_END_CLOSED, 0);
+  else
+    conn_end(c, STACK_END_LIMIT, -ENOBUFS);
+}
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb _unused_, err_t err _unused_) {
+  struct stack_conn *c = arg;
+  c->connected = true;
+  conn_window_open(c);
+  conn_event(c, CONN_CONNECTED);
+  return ERR_OK;
+}
+
+/* Every segment for a pcb comes by here, before lwIP handles it: some changes of state have no callback. */
+void stack_tcp_input(struct tcp_pcb *pcb) {
+  struct stack_conn *c = tcp_ext_arg_get(pcb, ext_id);
+  if (c)
+    conn_dirty(c);
+}
+
+void stack_tcp_init(void) { ext_id = tcp_ext_arg_alloc_id(); }
+
+void conn_attach(struct stack_conn *c, struct tcp_pcb *pcb) {
+  c->pcb = pcb;
+  tcp_arg(pcb, c);
+  tcp_ext_arg_set(pcb, ext_id, c);
+  tcp_ext_arg_set_callbacks(pcb, ext_id, &ext_callbacks);
+  tcp_recv(pcb, on_recv);
+  tcp_sent(pcb, on_sent);
+  tcp_err(pcb, on_err);
+}
+
+struct tcp_pcb *conn_detach(struct stack_conn *c) {
+  struct tcp_pcb *pcb = c->pcb;
+  conn_snapshot(c, &c->last);
+  tcp_ext_arg_set(pcb, ext_id, NULL);
+  tcp_arg(pcb, NULL);
+  tcp_recv(pcb, NULL);
+  tcp_sent(pcb, NULL);
+  tcp_err(pcb, NULL);
+  c->pcb = NULL;
+  return pcb;
+}
+
+/* Ends it from our side: the segments go with the pcb, and only then what they point to. */
+void conn_kill(struct stack_conn *c, enum stack_end why, int error, bool rst) {
+  if (c->pcb) {
+    enum tcp_state st = c->pcb->state;
+    stack_sync(c->s);
+    tcp_abandon(conn_detach(c), rst && st != SYN_SENT && st != CLOSED);
+    conn_tx_free(c);
+  }
+  conn_end(c, why, error);
+}
+
+/* --- upcalls ---------------------------------------------------------------------------------------------------- */
+
+static void upcall(struct stack_conn *c, unsigned event, void (*fn)(void *arg)) {
+  if (!(c->events & event))
+    return;
+  c->events &= ~event;
+  if (fn)
+    fn(c->arg);
+}
+
+/* Each upcall may free the connection; serving is NULL then. */
+static void serve(struct stack_conn *c) {
+  struct stack *s = c->s;
+  if (c->pcb && c->pcb->state == TIME_WAIT)
+    conn_detach(c);
+  if (!c->pcb) {
+    conn_tx_free(c);
+    conn_end(c, STACK_END_CLOSED, 0);
+  }
+  if (!c->held || c->listener || !c->ops)
+    return;
+  s->serving = c;
+  upcall(c, CONN_CONNECTED, c->ops->connected);
+  if (s->serving && c->ops)
+    upcall(c, CONN_READABLE, c->ops->readable);
+  if (s->serving && c->ops)
+    upcall(c, CONN_WRITABLE, c->end == STACK_END_NONE ? c->ops->writable : NULL);
+  if (s->serving && c->ops)
+    upcall(c, CONN_ACKED, c->end == STACK_END_NONE ? c->ops->acked : NULL);
+  if (s->serving && c->ops && (c->events & CONN_ENDED)) {
+    c->events &= ~(unsigned)CONN_ENDED;
+    if (c->ops->ended)
+      c->ops->ended(c->arg, c->end);
+  }
+  s->serving = NULL;
+}
+
+static void steal(struct list *from, struct list *to) {
+  list_init(to);
+  if (list_empty(from))
+    return;
+  list_insert_between(to, from->prev, from->next);
+  list_init(from);
+}
+
+/* First the upcalls, each connection at most once, then what they and the wire asked lwIP to send. */
+void stack_tcp_serve(struct stack *s) {
+  struct list work;
+  steal(&s->dirty, &work);
+  while (!list_empty(&work)) {
+    struct stack_conn *c = list_first(&work, struct stack_conn, dirty_link);
+    list_remove(&c->dirty_link);
+    list_append(&s->dirty, &c->dirty_link);
+    serve(c);
+  }
+  steal(&s->dirty, &work);
+  if (!list_empty(&work))
+    stack_sync(s);
+  while (!list_empty(&work)) {
+    struct stack_conn *c = list_first(&work, struct stack_conn, dirty_link);
+    list_remove(&c->dirty_link);
+    if (c->pcb)
+      conn_output(c);
+    else if (!c->held)
+      conn_free(c);
+  }
+}
+
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+
+struct tuple {
+  struct stack *s;
+  ip_addr_t local, remote;
+  uint16_t port, remote_port;
+};
+
+static bool in_list(const struct tcp_pcb *pcb, const struct tuple *t, uint16_t port) {
+  for (; pcb; pcb = pcb->next)
+    if (pcb->local_port == port && pcb->remote_port == t->remote_port && ip_addr_eq(&pcb->local_ip, &t->local) &&
+        ip_addr_eq(&pcb->remote_ip, &t->remote))
+      return true;
+  return false;
+}
+
+/* The same local port may serve connections to different peers. */
+static bool port_taken(void *arg, uint16_t port) {
+  const struct tuple *t = arg;
+  return stack_listener_on_port(t->s, port) || in_list(tcp_active_pcbs, t, port) || in_list(tcp_tw_pcbs, t, port);
+}
+
+static int choose_source(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote,
+                         struct net_addr *ret) {
+  struct stack_if *i = NULL;
+  if (!stack_has_address(s))
+    return -ENONET;
+  if (remote->addr.family != AF_INET || net_addr_class(&remote->addr) == NET_MULTICAST ||
+      net_addr_is_unspecified(&remote->addr) || stack_is_broadcast(s, &remote->addr))
+    return -ENETUNREACH;
+  if (!remote->port)
+    return -EINVAL;
+  if (local && !net_addr_is_unspecified(&local->addr)) {
+    *ret = local->addr;
+    return stack_is_own(s, &local->addr) ? 0 : -EADDRNOTAVAIL;
+  }
+  int r = stack_route(s, &remote->addr, &i);
+  if (r < 0)
+    return r;
+  *ret = stack_if_addr(i);
+  return 0;
+}
+
+static int open_pcb(struct stack *s, const struct tuple *t, struct stack_conn *c) {
+  struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_V4);
+  if (!pcb)
+    return -ENOBUFS;
+  ip_set_option(pcb, SOF_REUSEADDR); /* uniqueness is that of the four-tuple; port_taken and tcp_connect hold it */
+  err_t e = tcp_bind(pcb, &t->local, t->port);
+  if (e == ERR_OK) {
+    conn_attach(c, pcb);
+    e = tcp_connect(pcb, &t->remote, t->remote_port, on_connected);
+    if (e == ERR_OK)
+      return 0;
+    conn_detach(c);
+  }
+  s->cause = STACK_END_RESET_LOCAL;
+  tcp_abandon(pcb, 0);
+  s->cause = STACK_END_NONE;
+  return stack_errno(e);
+}
+
+int stack_tcp_connect(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote,
+                      const struct stack_conn_ops *ops, void *arg, struct stack_conn **ret) {
+  struct net_addr source;
+  int r = choose_source(s, local, remote, &source);
+  if (r < 0)
+    return r;
+  struct tuple t = {.s = s, .local = stack_to_lwip(&source), .remote = stack_to_lwip(&remote->addr),
+                    .remote_port = remote->port};
+  t.port = local && local->port ? local->port : stack_random_port(port_taken, &t);
+  if (!t.port || (local && local->port && port_taken(&t, t.port)))
+    return -EADDRINUSE;
+  struct stack_conn *c = conn_new(s);
+  if (!c)
+    return -ENOBUFS;
+  stack_sync(s);
+  r = open_pcb(s, &t, c);
+  if (r < 0) {
+    conn_free(c);
+    return r;
+  }
+  stack_conn_set_ops(c, ops, arg);
+  stack_kick(s);
+  *ret = c;
+  return 0;
+}
+
+void stack_conn_set_ops(struct stack_conn *c, const struct stack_conn_ops *ops, void *arg) {
+  c->ops = ops;
+  c->arg = arg;
+  if (c->events)
+    conn_dirty(c);
+}
+
+/* --- closing ---------------------------------------------------------------------------------------------------- */
+
+/* Nobody looks at it any more; its memory goes when the pcb has, at the end of a turn. */
+static void let_go(struct stack_conn *c) {
+  c->held = false;
+  c->ops = NULL;
+  c->events = 0;
+  if (c->s->serving == c)
+    c->s->serving = NULL;
+  conn_rx_free(c);
+  if (c->pcb)
+    conn_dirty(c);
+  else
+    conn_free(c);
+}
+
+struct stack_conn *stack_conn_close(struct stack_conn *c) {
+  if (!c)
+    return NULL;
+  if (c->pcb && (c->rx_bytes > 0 || !c->connected)) {
+    conn_kill(c, STACK_END_RESET_LOCAL, 0, true);
+  } else if (c->pcb) {
+    c->fin_wanted = true;
+    c->progress_ns = loop_now(c->s->loop, CLOCK_ID_MONO);
+    tcp_shutdown(c->pcb, 1, 0); /* data that comes now is answered with a RST */
+  }
+  let_go(c);
+  return NULL;
+}
+
+struct stack_conn *stack_conn_abort(struct stack_conn *c, enum stack_end why) {
+  if (!c)
+    return NULL;
+  if (c->pcb)
+    conn_kill(c, why, 0, true);
+  let_go(c);
+  return NULL;
+}
+
+/* --- what befalls many at once ---------------------------------------------------------------------------------- */
+
+/* RFC 5927 4.1: only what quotes a segment in flight counts, and only while connecting may it end anything. */
+void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, uint32_t seq,
+                    int error) {
+  ip_addr_t l = stack_to_lwip(&local->addr), r = stack_to_lwip(&remote->addr);
+  for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+    if (pcb->local_port != local->port || pcb->remote_port != remote->port || !ip_addr_eq(&pcb->local_ip, &l) ||
+        !ip_addr_eq(&pcb->remote_ip, &r))
+      continue;
+    struct stack_conn *c = tcp_ext_arg_get(pcb, ext_id);
+    if (c && pcb->state == SYN_SENT && TCP_SEQ_GEQ(seq, pcb->lastack) && TCP_SEQ_LT(seq, pcb->snd_nxt))
+      conn_kill(c, STACK_END_UNREACHABLE, error, false);
+    else
+      s->icmp_malformed += !c || pcb->state == SYN_SENT;
+    return;
+  }
+  s->icmp_malformed++;
+}
+
+static struct tcp_pcb *find_local(struct tcp_pcb *pcb, const ip_addr_t *local) {
+  while (pcb && local && !ip_addr_eq(&pcb->local_ip, local))
+    pcb = pcb->next;
+  return pcb;
+}
+
+/* local NULL: all. Sends nothing. */
+static void abandon(struct stack *s, const ip_addr_t *local, enum stack_end why) {
+  struct tcp_pcb *pcb;
+  s->cause = why;
+  while ((pcb = find_local(tcp_active_pcbs, local)))
+    tcp_abandon(pcb, 0);
+  while ((pcb = find_local(tcp_tw_pcbs, local)))
+    tcp_abandon(pcb, 0);
+  s->cause = STACK_END_NONE;
+}
+
+void stack_tcp_address_lost(struct stack *s, const struct net_addr *a) {
+  ip_addr_t local = stack_to_lwip(a);
+  abandon(s, &local, STACK_END_ADDRESS_LOST);
+}
+
+void stack_tcp_forget_all(struct stack *s) {
+  abandon(s, NULL, STACK_END_LIMIT);
+  while (!list_empty(&s->conns))
+    conn_free(list_first(&s->conns, struct stack_conn, link));
+}
+
+/* lwIP puts the newest first. */
+void stack_tcp_trim_time_wait(void) {
+  unsigned n = 0;
+  for (struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next) {
+    if (++n < STACK_TIME_WAIT_MAX)
+      continue;
+    while (pcb->next)
+      tcp_abandon(pcb->next, 0);
+    return;
+  }
+}

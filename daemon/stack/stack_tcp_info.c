@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What a connection tells about itself. Nothing here changes anything or sends a frame.
+ */
+#include "stack/stack_tcp_private.h"
+
+#include "lwip/priv/tcp_priv.h"
+
+_Static_assert((int)STACK_TCP_TIME_WAIT == (int)TIME_WAIT && (int)STACK_TCP_SYN_SENT == (int)SYN_SENT &&
+                   (int)STACK_TCP_LAST_ACK == (int)LAST_ACK,
+               "the states are lwIP's");
+
+const char *stack_end_name(enum stack_end e) {
+  static const char *const names[] = {
+      [STACK_END_NONE] = "none",
+      [STACK_END_CLOSED] = "closed",
+      [STACK_END_RESET_BY_PEER] = "reset-by-peer",
+      [STACK_END_RESET_LOCAL] = "reset-local",
+      [STACK_END_REFUSED] = "refused",
+      [STACK_END_TIMED_OUT] = "timed-out",
+      [STACK_END_UNREACHABLE] = "unreachable",
+      [STACK_END_REVOKED] = "revoked",
+      [STACK_END_ADDRESS_LOST] = "address-lost",
+      [STACK_END_LIMIT] = "limit",
+  };
+  _Static_assert(ARRAY_SIZE(names) == STACK_END_COUNT, "a name for each");
+  return (unsigned)e < STACK_END_COUNT ? names[e] : "unknown";
+}
+
+const char *stack_tcp_state_name(enum stack_tcp_state s) {
+  static const char *const names[] = {"CLOSED",     "LISTEN",     "SYN-SENT", "SYN-RECV", "ESTAB",    "FIN-WAIT-1",
+                                      "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",  "LAST-ACK", "TIME-WAIT"};
+  return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "UNKNOWN";
+}
+
+static uint32_t ticks_to_us(int ticks) { return (uint32_t)ticks * TCP_SLOW_INTERVAL * 1000u; }
+
+/* Only what the pcb knows. */
+void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret) {
+  const struct tcp_pcb *pcb = c->pcb;
+  *ret = (struct stack_conn_info){
+      .local = {.addr = stack_from_lwip(&pcb->local_ip), .port = pcb->local_port},
+      .remote = {.addr = stack_from_lwip(&pcb->remote_ip), .port = pcb->remote_port},
+      .state = (enum stack_tcp_state)pcb->state,
+      .peer_window = pcb->snd_wnd,
+      .our_window = pcb->rcv_ann_wnd,
+      .cwnd = pcb->cwnd,
+      .ssthresh = pcb->ssthresh,
+      .mss = pcb->mss,
+      .congestion = "reno",
+      .retransmits = pcb->rexmits,
+      .has_rtt = pcb->rtt_valid,
+      .rto_ms = (uint32_t)pcb->rto * TCP_SLOW_INTERVAL,
+  };
+  if (ret->has_rtt) {
+    ret->rtt_us = ticks_to_us(pcb->sa) / 8;
+    ret->rttvar_us = ticks_to_us(pcb->sv) / 4;
+  }
+  if (!ret->local.port && c->last.local.port) { /* lwIP forgets them on the way out */
+    ret->local = c->last.local;
+    ret->state = c->last.state;
+  }
+  const struct stack_if *i = stack_if_owner(c->s, &ret->local.addr);
+  if (i) {
+    ret->mtu = i->nic->mtu;
+    ret->mtu_origin = i->nic->mtu_origin;
+  }
+}
+
+void stack_conn_info(const struct stack_conn *c, struct stack_conn_info *ret) {
+  if (c->pcb)
+    conn_snapshot(c, ret);
+  else
+    *ret = c->last;
+  if (!c->pcb)
+    ret->state = STACK_TCP_CLOSED;
+  ret->end = c->end;
+  ret->end_error = c->end_error;
+  ret->options = c->options;
+  ret->recv_queue = c->rx_bytes;
+  ret->recv_capacity = c->rx_capacity;
+  ret->send_queue = c->tx_len;
+  ret->send_capacity = STACK_SNDBUF;
+  ret->bytes_in = c->bytes_in;
+  ret->bytes_out = c->bytes_out;
+  ret->opened_ns = c->opened_ns;
+}

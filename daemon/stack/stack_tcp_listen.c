@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Listeners. Half-open and waiting connections together fill the backlog; a connection that dies before it is accepted
+ * disappears (POSIX would call it ECONNABORTED) and gives its place back.
+ */
+#include "stack/stack_tcp_private.h"
+
+#include "lwip/priv/tcp_priv.h"
+
+struct stack_listener {
+  struct list link, dirty_link;
+  struct stack *s;
+  struct tcp_pcb_listen *pcb; /* NULL: its address is gone */
+  const struct stack_listener_ops *ops;
+  void *arg;
+  struct list waiting; /* stack_conn.wait_link */
+  unsigned n_waiting, backlog;
+  bool tell_acceptable, tell_ended;
+  enum stack_end why;
+  struct net_endpoint local;
+  uint64_t accepted, dropped;
+};
+
+bool stack_listener_on_port(struct stack *s, uint16_t port) {
+  list_for_each(l, &s->listeners) {
+    const struct stack_listener *n = list_entry(l, struct stack_listener, link);
+    if (n->pcb && n->local.port == port)
+      return true;
+  }
+  return false;
+}
+
+static void dirty(struct stack_listener *l) {
+  if (!list_empty(&l->dirty_link))
+    return;
+  list_append(&l->s->dirty_listeners, &l->dirty_link);
+  stack_kick(l->s);
+}
+
+/* --- what lwIP reports ------------------------------------------------------------------------------------------ */
+
+static err_t refuse(struct tcp_pcb *pcb) {
+  tcp_abort(pcb);
+  return ERR_ABRT;
+}
+
+static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
+  struct stack_listener *l = arg;
+  if (!pcb || err != ERR_OK) { /* no memory for it: the SYN will come again */
+    l->dropped++;
+    return ERR_VAL;
+  }
+  if (!l->pcb)
+    return refuse(pcb);
+  struct stack_conn *c = conn_new(l->s);
+  if (!c)
+    return refuse(pcb);
+  tcp_backlog_delayed(pcb);
+  conn_attach(c, pcb);
+  c->connected = true;
+  conn_window_open(c);
+  c->listener = l;
+  list_append(&l->waiting, &c->wait_link);
+  l->n_waiting++;
+  l->tell_acceptable = true;
+  dirty(l);
+  return ERR_OK;
+}
+
+void stack_listener_syn(struct stack *s, struct tcp_pcb_listen *pcb, bool overflow) {
+  struct stack_listener *l = pcb->callback_arg;
+  if (!overflow)
+    return;
+  s->syn_dropped++;
+  if (l)
+    l->dropped++;
+}
+
+/* The connection was accepted, or is over. */
+void conn_left_queue(struct stack_conn *c) {
+  list_remove(&c->wait_link);
+  c->listener->n_waiting--;
+  c->listener = NULL;
+}
+
+void stack_listeners_serve(struct stack *s) {
+  while (!list_empty(&s->dirty_listeners)) {
+    struct stack_listener *l = list_first(&s->dirty_listeners, struct stack_listener, dirty_link);
+    list_remove(&l->dirty_link);
+    bool acceptable = l->tell_acceptable && l->n_waiting > 0, ended = l->tell_ended;
+    l->tell_acceptable = l->tell_ended = false;
+    s->serving = l;
+    if (acceptable && l->ops->acceptable)
+      l->ops->acceptable(l->arg);
+    if (s->serving && ended && l->ops->ended)
+      l->ops->ended(l->arg, l->why);
+    s->serving = NULL;
+  }
+}
+
+/* --- opening ---------------------------------------------------------------------------------------------------- */
+
+/* A wildcard and a specific address of the same port exclude each other: one grant must not shadow another's. */
+static bool conflicts(struct stack *s, const struct net_addr *addr, uint16_t port) {
+  list_for_each(k, &s->listeners) {
+    const struct stack_listener *l = list_entry(k, struct stack_listener, link);
+    if (l->pcb && l->local.port == port &&
+        (!l->local.addr.family || !addr->family || net_addr_equal(&l->local.addr, addr)))
+      return true;
+  }
+  return false;
+}
+
+/* A random port is also free of connections, so that nobody's peer is surprised. */
+static bool port_taken(void *arg, uint16_t port) {
+  if (stack_listener_on_port(arg, port))
+    return true;
+  for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+    if (pcb->local_port == port)
+      return true;
+  return false;
+}
+
+static int open_pcb(struct stack_listener *l) {
+  struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_V4);
+  ip_addr_t a = stack_to_lwip(&l->local.addr);
+  if (!pcb)
+    return -ENOBUFS;
+  ip_set_option(pcb, SOF_REUSEADDR); /* connections of an earlier listener may be there still */
+  err_t e = tcp_bind(pcb, &a, l->local.port);
+  struct tcp_pcb *lp = e == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, (u8_t)l->backlog, &e) : NULL;
+  if (!lp) {
+    tcp_abandon(pcb, 0);
+    return stack_errno(e == ERR_OK ? ERR_MEM : e);
+  }
+  tcp_arg(lp, l);
+  tcp_accept(lp, on_accept);
+  l->pcb = (struct tcp_pcb_listen *)lp;
+  return 0;
+}
+
+int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, unsigned backlog,
+                     const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret) {
+  struct net_addr addr = net_addr_is_unspecified(&local->addr) ? (struct net_addr){0} : local->addr;
+  if (backlog < 1 || backlog > 255)
+    return -EINVAL;
+  if (!stack_has_address(s))
+    return -ENONET;
+  if (addr.family && !stack_is_own(s, &addr))
+    return -EADDRNOTAVAIL;
+  uint16_t port = local->port ? local->port : stack_random_port(port_taken, s);
+  if (!port || conflicts(s, &addr, port))
+    return -EADDRINUSE;
+  struct stack_listener *l = calloc(1, sizeof(*l));
+  if (!l)
+    return -ENOBUFS;
+  *l = (struct stack_listener){.s = s, .ops = ops, .arg = arg, .backlog = backlog, .local = {.addr = addr, .port = port}};
+  list_init(&l->waiting);
+  list_init(&l->dirty_link);
+  int r = open_pcb(l);
+  if (r < 0) {
+    free(l);
+    return r;
+  }
+  list_append(&s->listeners, &l->link);
+  *ret = l;
+  return 0;
+}
+
+/* --- accepting and closing -------------------------------------------------------------------------------------- */
+
+int stack_listener_accept(struct stack_listener *l, const struct stack_conn_ops *ops, void *arg,
+                          struct stack_conn **ret) {
+  if (list_empty(&l->waiting))
+    return -EAGAIN;
+  struct stack_conn *c = list_first(&l->waiting, struct stack_conn, wait_link);
+  conn_left_queue(c);
+  tcp_backlog_accepted(c->pcb);
+  l->accepted++;
+  stack_conn_set_ops(c, ops, arg);
+  *ret = c;
+  return 0;
+}
+
+static struct tcp_pcb *half_open(const struct stack_listener *l) {
+  for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+    if (pcb->listener == l->pcb && pcb->state == SYN_RCVD)
+      return pcb;
+  return NULL;
+}
+
+static void drop_pcb(struct stack_listener *l, bool rst, enum stack_end why) {
+  struct tcp_pcb *pcb;
+  if (!l->pcb)
+    return;
+  stack_sync(l->s);
+  while (!list_empty(&l->waiting))
+    conn_kill(list_first(&l->waiting, struct stack_conn, wait_link), why, 0, rst);
+  while ((pcb = half_open(l)))
+    tcp_abandon(pcb, rst);
+  tcp_close((struct tcp_pcb *)l->pcb);
+  l->pcb = NULL;
+  stack_kick(l->s);
+}
+
+struct stack_listener *stack_listener_close(struct stack_listener *l) {
+  if (!l)
+    return NULL;
+  drop_pcb(l, true, STACK_END_RESET_LOCAL);
+  list_remove(&l->link);
+  list_remove(&l->dirty_link);
+  if (l->s->serving == l)
+    l->s->serving = NULL;
+  free(l);
+  return NULL;
+}
+
+void stack_listeners_address_lost(struct stack *s, const struct net_addr *a) {
+  list_for_each(k, &s->listeners) {
+    struct stack_listener *l = list_entry(k, struct stack_listener, link);
+    if (!l->pcb || !l->local.addr.family || !net_addr_equal(&l->local.addr, a))
+      continue;
+    drop_pcb(l, false, STACK_END_ADDRESS_LOST);
+    l->why = STACK_END_ADDRESS_LOST;
+    l->tell_ended = true;
+    dirty(l);
+  }
+}
+
+void stack_listener_info(const struct stack_listener *l, struct stack_listener_info *ret) {
+  unsigned pending = l->pcb ? l->pcb->accepts_pending : 0;
+  *ret = (struct stack_listener_info){
+      .local = l->local,
+      .backlog = l->backlog,
+      .waiting = l->n_waiting,
+      .half_open = pending > l->n_waiting ? pending - l->n_waiting : 0,
+      .accepted = l->accepted,
+      .dropped = l->dropped,
+  };
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * A TCP connection as the files stack_tcp*.c share it.
+ *
+ * Sending: bytes lie in chunks, and lwIP's segments point into them without copying; a chunk is freed when all of it
+ * was acknowledged, or the pcb is gone. Receiving: lwIP's buffers in a list with a tail; small ones are copied together,
+ * or a peer that sends single bytes would make us hold hundreds for each.
+ *
+ * The receive window: rcv_wnd + rx_bytes + credit - debt is the capacity, always. What is consumed becomes credit, and
+ * is given to lwIP once a turn; shrinking the capacity makes a debt that consumption pays first.
+ */
+#ifndef CAPNET_STACK_TCP_PRIVATE_H
+#define CAPNET_STACK_TCP_PRIVATE_H
+
+#include "stack/stack_private.h"
+
+#define STACK_SNDBUF (512u * 1024)
+#define STACK_RCVBUF (1024u * 1024) /* at first; stack_conn_set_rcvbuf up to TCP_WND */
+#define STACK_RCVBUF_MIN 4096u
+#define STACK_CHUNK_FIRST (16u * 1024) /* of an empty queue: most exchanges are small */
+#define STACK_CHUNK_MORE (64u * 1024)
+#define STACK_SMALL 700u             /* a payload shorter than this is copied */
+#define STACK_COALESCE 2048u         /* into buffers of this size */
+#define STACK_ORPHAN_NS (60 * NSEC_PER_SEC) /* a closed connection whose peer takes nothing more */
+
+enum conn_events {
+  CONN_CONNECTED = 1,
+  CONN_READABLE = 2,
+  CONN_WRITABLE = 4,
+  CONN_ACKED = 8,
+  CONN_ENDED = 16
+};
+
+struct tx_chunk {
+  struct list link;
+  size_t cap, start, written, end; /* start <= written (handed to lwIP) <= end (committed) */
+  uint8_t data[];
+};
+
+struct stack_conn {
+  struct list link, dirty_link, wait_link;
+  struct stack *s;
+  struct tcp_pcb *pcb;              /* NULL: over */
+  struct stack_listener *listener;  /* waits to be accepted */
+  const struct stack_conn_ops *ops; /* NULL: nobody holds it */
+  void *arg;
+  unsigned events;
+  bool held, connected, fin_in, fin_wanted, fin_sent, tx_blocked, want_ack;
+
+  struct list tx;
+  size_t tx_len;
+
+  struct pbuf *rx_head, *rx_tail;
+  uint16_t rx_off, rx_room; /* consumed of the head; free in the tail */
+  size_t rx_bytes, rx_capacity, rx_credit, rx_debt;
+
+  struct stack_conn_options options;
+  struct loop_timer *timer;
+  uint64_t progress_ns, activity_ns, opened_ns;
+  uint64_t bytes_in, bytes_out;
+  enum stack_end end;
+  int end_error;
+  struct stack_conn_info last; /* what lwIP knew when the pcb went */
+};
+
+/* stack_tcp.c */
+struct stack_conn *conn_new(struct stack *s); /* NULL: over the limit, counted */
+struct stack_conn *conn_free(struct stack_conn *c);
+void conn_attach(struct stack_conn *c, struct tcp_pcb *pcb);
+struct tcp_pcb *conn_detach(struct stack_conn *c); /* returns the pcb, which no longer knows us */
+void conn_dirty(struct stack_conn *c);
+void conn_event(struct stack_conn *c, unsigned events);
+void conn_end(struct stack_conn *c, enum stack_end why, int error);
+void conn_kill(struct stack_conn *c, enum stack_end why, int error, bool rst);
+
+/* stack_tcp_io.c */
+void conn_receive(struct stack_conn *c, struct pbuf *p);
+void conn_sent(struct stack_conn *c, size_t n);
+void conn_window_open(struct stack_conn *c); /* once, when established */
+void conn_output(struct stack_conn *c);
+void conn_rx_free(struct stack_conn *c);
+void conn_tx_free(struct stack_conn *c);
+
+/* stack_tcp_info.c */
+void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret);
+
+/* stack_tcp_timeout.c */
+void conn_timer_check(struct stack_conn *c);
+
+/* stack_tcp_listen.c */
+void conn_left_queue(struct stack_conn *c);
+bool stack_listener_on_port(struct stack *s, uint16_t port);
+
+#endif
