@@ -4,6 +4,8 @@
 CRITERION_TESTS =
 CRITERION_TESTS += tests/unit/test_codec
 CRITERION_TESTS += tests/unit/test_rpc_call
+CRITERION_TESTS += tests/unit/test_rpc_hostile
+CRITERION_TESTS += tests/unit/test_rpc_uv
 CRITERION_TESTS += tests/unit/test_loop
 CRITERION_TESTS += tests/unit/test_base_net
 CRITERION_TESTS += tests/unit/test_base_log

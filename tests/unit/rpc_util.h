@@ -33,6 +33,9 @@ struct rig {
   int stream_result;
   int owned_fd; /* a descriptor that "fd" hands out duplicates of */
   bool free_in_done, keep_on_hangup;
+  bool common;         /* methods below METHOD_KIND_BASE are served (by Ping as well) */
+  struct rig *other;   /* another client, whose handled is noted when a request of ours is */
+  unsigned other_handled;
 };
 
 static inline struct rig *rig_of(void *owner) { return owner; }
@@ -75,6 +78,7 @@ static inline void rig_echo(Capnet__Ping_Service *s _unused_, const Capnet__Ping
   const char *what = rq->target ? rq->target : "";
   Capnet__PingEchoEvent ev = CAPNET__PING_ECHO_EVENT__INIT;
   r->handled++;
+  r->other_handled = r->other ? r->other->handled : 0;
   call_set_data(c, r, rig_free_data);
   if (rq->has_timeout_ms)
     call_limit_deadline(c, rq->timeout_ms);
@@ -109,6 +113,8 @@ static inline void rig_echo(Capnet__Ping_Service *s _unused_, const Capnet__Ping
 static Capnet__Ping_Service rig_ping = CAPNET__PING__INIT(rig_);
 static inline ProtobufCService *rig_service(void *owner _unused_) { return &rig_ping.base; }
 
+static inline ProtobufCService *rig_common(void *owner) { return rig_of(owner)->common ? &rig_ping.base : NULL; }
+
 static inline int rig_begin(void *owner, size_t bytes, Capnet__Error *ret_error) {
   struct rig *r = owner;
   cr_assert_gt(bytes, 0);
@@ -138,6 +144,7 @@ static inline void rig_hangup(void *owner) {
 }
 
 static const struct endpoint_ops rig_ops = {.service = rig_service,
+                                            .common = rig_common,
                                             .call_begin = rig_begin,
                                             .call_end = rig_end,
                                             .call_done = rig_done,
