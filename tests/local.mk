@@ -3,6 +3,7 @@
 # sources: tests_unit_test_x_SOURCES = …; other libraries: tests_unit_test_x_LDADD = … $(CRITERION_LIBS).
 CRITERION_TESTS =
 CRITERION_TESTS += tests/unit/test_codec
+CRITERION_TESTS += tests/unit/test_proto_golden
 CRITERION_TESTS += tests/unit/test_rpc_call
 CRITERION_TESTS += tests/unit/test_rpc_hostile
 CRITERION_TESTS += tests/unit/test_rpc_uv
@@ -20,14 +21,14 @@ CRITERION_TESTS += tests/unit/test_authority_budget
 CRITERION_TESTS += tests/unit/test_authority_random
 CRITERION_TESTS += tests/unit/test_dhcp4_msg
 CRITERION_TESTS += tests/unit/test_dhcp4_machine
-# waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
-# waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
 CRITERION_TESTS += tests/unit/test_stack_tcp
 
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).
 OTHER_TESTS =
 OTHER_TESTS += tests/test-runner-test.sh
+
+include tests/fuzz/local.mk
 
 if HAVE_CRITERION
 check_PROGRAMS += $(CRITERION_TESTS)
