@@ -25,6 +25,9 @@ CRITERION_TESTS += tests/unit/test_stack_tcp
 # waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
 CRITERION_TESTS += tests/unit/test_libcapnet_call
 tests_unit_test_libcapnet_call_LDADD = libcapnet.la libproto.la $(PROTOBUF_C_LIBS) $(JANSSON_LIBS) $(CRITERION_LIBS)
+CRITERION_TESTS += tests/unit/test_stack_dgram
+CRITERION_TESTS += tests/unit/test_stack_hostile
+CRITERION_TESTS += tests/sim/test_sim_tcp
 
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).

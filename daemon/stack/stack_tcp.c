@@ -106,7 +106,7 @@ static void on_err(void *arg, err_t err) {
   struct stack *s = c->s;
   bool connecting = !c->connected;
   if (s->cause != STACK_END_NONE)
-    conn_end(c, s->cause, 0);
+    conn_end(c, s->cause, s->cause == STACK_END_TIMED_OUT ? -ETIMEDOUT : 0);
   else if (err == ERR_RST)
     conn_end(c, connecting ? STACK_END_REFUSED : STACK_END_RESET_BY_PEER, connecting ? -ECONNREFUSED : -ECONNRESET);
   else if (err == ERR_CLSD)

@@ -67,7 +67,8 @@ int stack_conn_peek(struct stack_conn *c, struct iovec *iov, int max);
 void stack_conn_consume(struct stack_conn *c, size_t n);
 size_t stack_conn_unread(const struct stack_conn *c);
 bool stack_conn_eof(const struct stack_conn *c); /* the peer's FIN has come and every byte before it was consumed */
-/* How much the stack will queue for receiving: the window never exceeds it. Rounded to what TCP can offer. */
+/* How much the stack will queue for receiving: the window never exceeds it. Rounded to what TCP can offer. Shrinking it
+ * after the first byte takes back no window that was promised: it counts as that is used up. */
 void stack_conn_set_rcvbuf(struct stack_conn *c, size_t bytes);
 
 /* Where the next bytes to send go: free space of the send queue as up to two pieces, to read into, then commit. */

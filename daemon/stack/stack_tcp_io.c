@@ -113,7 +113,8 @@ static size_t bounded(const struct stack_conn *c, size_t bytes) {
   return MIN(MAX(bytes, min), (size_t)TCP_WND);
 }
 
-/* Nothing was received yet: lwIP assumes the whole of TCP_WND, we offer what there is. */
+/* As long as nothing was received the window can be what we like, also less than the handshake said (RFC 9293 3.8.6
+ * tells senders to bear it); lwIP assumes the whole of TCP_WND. */
 void conn_window_open(struct stack_conn *c) {
   struct tcp_pcb *pcb = c->pcb;
   c->rx_capacity = MIN(bounded(c, c->rx_capacity), (size_t)TCP_WND_MAX(pcb));
@@ -123,15 +124,19 @@ void conn_window_open(struct stack_conn *c) {
 }
 
 void stack_conn_set_rcvbuf(struct stack_conn *c, size_t bytes) {
+  size_t old = c->rx_capacity;
   bytes = bounded(c, bytes);
   if (c->pcb && c->connected)
     bytes = MIN(bytes, (size_t)TCP_WND_MAX(c->pcb));
-  size_t old = c->rx_capacity;
   c->rx_capacity = bytes;
-  if (!c->connected)
+  if (!c->connected || !c->pcb || bytes == old)
     return;
-  if (bytes >= old) {
+  if (bytes > old) {
     give_credit(c, bytes - old);
+  } else if (!c->bytes_in && !c->pcb->ooseq && !c->fin_in) {
+    conn_window_open(c);
+    tcp_ack_now(c->pcb);
+    conn_dirty(c);
   } else {
     size_t less = old - bytes, back = MIN(less, c->rx_credit);
     c->rx_credit -= back;
@@ -146,9 +151,9 @@ static void offer_window(struct stack_conn *c) {
     return;
   pcb->rcv_wnd = (tcpwnd_size_t)MIN(pcb->rcv_wnd + c->rx_credit, (size_t)TCP_WND_MAX(pcb));
   c->rx_credit = 0;
-  u32_t more = tcp_update_rcv_ann_wnd(pcb);
-  if (more >= MIN(c->rx_capacity / 4, 4u * pcb->mss))
-    tcp_ack_now(pcb);
+  u32_t left = pcb->rcv_ann_right_edge - pcb->rcv_nxt, more = tcp_update_rcv_ann_wnd(pcb);
+  if (more >= MIN(c->rx_capacity / 4, 4u * pcb->mss) && left <= c->rx_capacity / 2)
+    tcp_ack_now(pcb); /* otherwise the next ACK says it */
 }
 
 /* --- sending ---------------------------------------------------------------------------------------------------- */

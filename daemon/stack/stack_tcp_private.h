@@ -15,6 +15,7 @@
 
 #define STACK_SNDBUF (512u * 1024)
 #define STACK_RCVBUF (1024u * 1024) /* at first; stack_conn_set_rcvbuf up to TCP_WND */
+#define STACK_RCVBUF_WAITING 65535u  /* until somebody accepts it: what a SYN can offer */
 #define STACK_RCVBUF_MIN 4096u
 #define STACK_CHUNK_FIRST (16u * 1024) /* of an empty queue: most exchanges are small */
 #define STACK_CHUNK_MORE (64u * 1024)

@@ -83,7 +83,9 @@ static void on_tick(void *arg) {
   tcp_fasttmr();
   if (s->slow_done != tcp_ticks) {
     s->slow_done = tcp_ticks;
+    s->cause = STACK_END_TIMED_OUT;
     tcp_slowtmr();
+    s->cause = STACK_END_NONE;
     stack_tcp_trim_time_wait();
   }
   arm_next(s);
