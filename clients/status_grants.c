@@ -106,53 +106,43 @@ static void render_limits(const struct grants_view *v, const json_t *node, const
   node_list_end(&l);
 }
 
-static void put_word(FILE *f, const char *label, const char *value) {
+/* An item of a node's first line, when there is one. */
+static void put_word(struct wrap *w, enum colour c, const char *label, const char *value) {
   if (value && *value) {
-    char *safe = text_escape(value);
-    (void)fprintf(f, "%s%s%s", ftell(f) ? ", " : "", label, safe);
+    char *text = text_format("%s%s", label, value), *safe = text_escape(text);
+    wrap_paint(w, c, safe);
     free(safe);
+    free(text);
   }
 }
 
-/* "connect #4, tcp-connect": name first, else the grant's. */
-static void render_head(const struct grants_view *v, const json_t *node, bool root) {
+/* "connect #4 tcp-connect, taken by …": the root of a grant shows the grant's name. beside stands before what follows in
+ * further lines. */
+static void render_head(const struct grants_view *v, const json_t *node, const char *beside, unsigned depth) {
   const struct style *s = v->style;
   const char *name = status_string(node, "name"), *grant = status_string(node, "grant");
   const char *state = status_string(node, "state"), *reason = status_string(node, "reason");
-  const char *shown = root && grant ? grant : name && *name ? name : grant ? grant : "?";
-  char *safe = text_escape(shown);
-  style_put(s, COLOUR_BOLD, safe);
-  free(safe);
+  const char *shown = depth == 0 && grant ? grant : name && *name ? name : grant ? grant : "?";
+  struct wrap w = {.style = s, .separator = " ", .indent = beside, .indent_width = 5 + 3 * depth, .column = 2 + 3 * depth};
+  put_word(&w, COLOUR_BOLD, "", shown);
   uint64_t n;
   if (status_number(node, "id", &n)) {
-    char *id = text_format(" #%" PRIu64, n);
-    style_put(s, COLOUR_DIM, id);
+    char *id = text_format("%" PRIu64, n);
+    put_word(&w, COLOUR_DIM, "#", id);
     free(id);
   }
-  (void)fputs("  ", s->out);
-  char *text = NULL;
-  size_t size = 0;
-  FILE *f = open_memstream(&text, &size);
-  if (!f) {
-    return;
-  }
-  put_word(f, "", status_string(node, "kind"));
-  put_word(f, "taken by ", status_string(node, "taken_by"));
-  put_word(f, "unit ", status_string(node, "unit"));
+  put_word(&w, COLOUR_NONE, "", status_string(node, "kind"));
+  w.separator = ", ";
+  put_word(&w, COLOUR_NONE, "taken by ", status_string(node, "taken_by"));
+  put_word(&w, COLOUR_NONE, "unit ", status_string(node, "unit"));
   if (status_number(node, "expires_in_ms", &n)) {
     char *left = text_duration(n / 1000);
-    put_word(f, "expires in ", left);
+    put_word(&w, COLOUR_NONE, "expires in ", left);
     free(left);
   }
-  (void)fclose(f);
-  (void)fputs(text, s->out);
-  free(text);
   if (state && strcmp(state, "live") != 0) {
     char *why = text_format("%s%s%s", state, reason ? ": " : "", reason ? reason : "");
-    safe = text_escape(why);
-    (void)fputs("  ", s->out);
-    style_put(s, strcmp(state, "husk") == 0 ? COLOUR_DIM : COLOUR_RED, safe);
-    free(safe);
+    put_word(&w, strcmp(state, "husk") == 0 ? COLOUR_DIM : COLOUR_RED, "", why);
     free(why);
   }
   (void)fputc('\n', s->out);
@@ -163,11 +153,11 @@ static void render_node(const struct grants_view *v, const json_t *node, const c
   bool root = depth == 0;
   const char *glyph = root ? "" : last ? v->glyphs->last : v->glyphs->branch;
   (void)fprintf(v->style->out, "%s%s", prefix, glyph);
-  render_head(v, node, root);
   const json_t *children = json_object_get(node, "children");
   size_t n = json_array_size(children);
   char *below = root ? text_format("%s", prefix) : text_format("%s%s", prefix, last ? v->glyphs->none : v->glyphs->down);
   char *beside = text_format("%s%s", below, n ? v->glyphs->down : v->glyphs->none);
+  render_head(v, node, beside, depth);
   render_strings(v, node, "rights", "may", beside, depth + 1);
   render_strings(v, node, "narrowed", "narrowed by", beside, depth + 1);
   render_limits(v, node, beside, depth + 1);

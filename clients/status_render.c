@@ -34,6 +34,13 @@ static void put_escaped(const struct style *s, enum colour c, const char *text) 
   free(safe);
 }
 
+static void wrap_escaped(struct wrap *w, enum colour c, const char *before, const char *text, const char *after) {
+  char *whole = text_format("%s%s%s", before, text, after), *safe = text_escape(whole);
+  wrap_paint(w, c, safe);
+  free(safe);
+  free(whole);
+}
+
 static void render_daemon(const json_t *d, const struct style *s, bool verbose) {
   uint64_t n;
   const char *version = status_string(d, "version");
@@ -116,27 +123,24 @@ static void render_interface(const json_t *interface, const struct style *s, boo
   } words[] = {{"kind", ""}, {"device", "device "}, {"mode", "mode "}, {"mac", "mac "}};
   const char *name = status_string(interface, "name"), *origin = status_string(interface, "mtu_origin");
   const json_t *link = json_object_get(interface, "link");
+  struct wrap w = {.style = s, .separator = "  ", .indent = "    ", .indent_width = 4, .column = 2};
   (void)fputs("  ", s->out);
-  put_escaped(s, COLOUR_BOLD, name ? name : "?");
+  wrap_escaped(&w, COLOUR_BOLD, "", name ? name : "?", "");
   if (link) {
-    (void)fputs("  link ", s->out);
-    style_put(s, json_is_true(link) ? COLOUR_GREEN : COLOUR_RED, json_is_true(link) ? "up" : "down");
+    bool up = json_is_true(link);
+    wrap_escaped(&w, up ? COLOUR_GREEN : COLOUR_RED, "link ", up ? "up" : "down", "");
   }
   for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
     const char *value = status_string(interface, words[i].key);
     if (value) {
-      (void)fprintf(s->out, "  %s", words[i].label);
-      put_escaped(s, COLOUR_NONE, value);
+      wrap_escaped(&w, COLOUR_NONE, words[i].label, value, "");
     }
   }
   uint64_t mtu;
   if (status_number(interface, "mtu", &mtu)) {
-    (void)fprintf(s->out, "  mtu %" PRIu64, mtu);
-    if (origin) {
-      (void)fputs(" (", s->out);
-      put_escaped(s, COLOUR_NONE, origin);
-      (void)fputc(')', s->out);
-    }
+    char *text = text_format("mtu %" PRIu64 "%s", mtu, origin ? " (" : "");
+    wrap_escaped(&w, COLOUR_NONE, text, origin ? origin : "", origin ? ")" : "");
+    free(text);
   }
   (void)fputc('\n', s->out);
   render_addresses(interface, s);

@@ -11,15 +11,15 @@
 enum { COL_KIND, COL_STATE, COL_RECV, COL_SEND, COL_LOCAL, COL_PEER, COL_GRANT, COL_TAKEN, COL_BLOCKED, N_COLS };
 
 static const struct column live_columns[N_COLS] = {
-    [COL_KIND] = {.title = "KIND", .fold = 4, .label = "kind"},
+    [COL_KIND] = {.title = "KIND", .fold = 1, .label = "kind"},
     [COL_STATE] = {.title = "STATE"},
     [COL_RECV] = {.title = "RECV-Q", .right = true},
     [COL_SEND] = {.title = "SEND-Q", .right = true},
-    [COL_LOCAL] = {.title = "LOCAL"},
-    [COL_PEER] = {.title = "PEER", .fold = 5, .label = "peer"},
-    [COL_GRANT] = {.title = "GRANT", .fold = 3, .label = "grant"},
-    [COL_TAKEN] = {.title = "TAKEN BY", .fold = 1, .label = "taken by"},
-    [COL_BLOCKED] = {.title = "BLOCKED ON", .fold = 2, .label = "blocked on"},
+    [COL_LOCAL] = {.title = "LOCAL", .ragged = true},
+    [COL_PEER] = {.title = "PEER", .fold = 5, .label = "peer", .ragged = true},
+    [COL_GRANT] = {.title = "GRANT", .fold = 4, .label = "grant"},
+    [COL_TAKEN] = {.title = "TAKEN BY", .fold = 2, .label = "taken by"},
+    [COL_BLOCKED] = {.title = "BLOCKED ON", .fold = 3, .label = "blocked on"},
 };
 
 /* The sum of what is known of the two, or nothing. */
@@ -51,7 +51,9 @@ static void queue_detail(FILE *f, const json_t *o, const char *side, const char 
   free(room);
 }
 
-static char *milliseconds(uint64_t ms) { return text_format("%" PRIu64 " ms", ms); }
+static char *milliseconds(uint64_t ms) {
+  return ms >= 1000 && ms % 1000 == 0 ? text_duration(ms / 1000) : text_format(ms ? "%" PRIu64 " ms" : "off", ms);
+}
 static char *plain(uint64_t n) { return text_format("%" PRIu64, n); }
 
 /* A keepalive of 0 is switched off; the three numbers belong together. */
@@ -145,11 +147,11 @@ static void live_row(struct table *t, const json_t *o, bool verbose) {
 static const struct column ended_columns[] = {
     {.title = "ENDED", .right = true},
     {.title = "REASON"},
-    {.title = "LOCAL"},
-    {.title = "PEER", .fold = 5, .label = "peer"},
-    {.title = "KIND", .fold = 4, .label = "kind"},
-    {.title = "GRANT", .fold = 3, .label = "grant"},
-    {.title = "TAKEN BY", .fold = 1, .label = "taken by"},
+    {.title = "LOCAL", .ragged = true},
+    {.title = "PEER", .fold = 5, .label = "peer", .ragged = true},
+    {.title = "KIND", .fold = 1, .label = "kind"},
+    {.title = "GRANT", .fold = 4, .label = "grant"},
+    {.title = "TAKEN BY", .fold = 2, .label = "taken by"},
 };
 
 static void ended_row(struct table *t, const json_t *o, bool verbose) {

@@ -16,6 +16,7 @@ struct row {
   enum colour paint[COLUMNS_MAX];
   char *notes[NOTES_MAX];
   unsigned n_notes;
+  bool wild; /* its ragged cells alone would make the table too wide */
 };
 struct table {
   const struct column *columns; /* the caller's, static */
@@ -95,17 +96,44 @@ static unsigned layout_width(const struct table *t, const struct layout *l) {
   return sum;
 }
 
-static struct layout layout_of(const struct table *t, unsigned room) {
-  struct layout l = {{0}, {false}};
+/* Of the rows that are not wild. */
+static unsigned column_width(const struct table *t, unsigned c) {
+  unsigned width = 0;
+  for (size_t i = 0; i < t->n_rows; i++) {
+    unsigned len = (unsigned)strlen(t->rows[i].cells[c]);
+    width = len > width && !(t->columns[c].ragged && t->rows[i].wild) ? len : width;
+  }
+  unsigned title = (unsigned)strlen(t->columns[c].title);
+  return width && title > width ? title : width;
+}
+
+/* Sets wild where a row's own ragged cells, beside the full width of all other unfoldable columns, exceed the room. If
+ * that is so of every row, of none. */
+static void find_wild(struct table *t, unsigned room) {
+  unsigned base = 0;
   for (unsigned c = 0; c < t->n_columns; c++) {
-    for (size_t i = 0; i < t->n_rows; i++) {
-      unsigned len = (unsigned)strlen(t->rows[i].cells[c]);
-      l.width[c] = len > l.width[c] ? len : l.width[c];
+    unsigned width = t->columns[c].ragged || t->columns[c].fold ? 0 : column_width(t, c);
+    base += width ? width + GAP : 0;
+  }
+  size_t n = 0;
+  for (size_t i = 0; i < t->n_rows; i++) {
+    unsigned need = base;
+    for (unsigned c = 0; c < t->n_columns; c++) {
+      need += t->columns[c].ragged ? (unsigned)strlen(t->rows[i].cells[c]) + GAP : 0;
     }
-    unsigned title = (unsigned)strlen(t->columns[c].title);
-    if (l.width[c] && title > l.width[c]) {
-      l.width[c] = title;
-    }
+    t->rows[i].wild = room && need > room + GAP;
+    n += t->rows[i].wild;
+  }
+  for (size_t i = 0; n == t->n_rows && i < t->n_rows; i++) {
+    t->rows[i].wild = false;
+  }
+}
+
+static struct layout layout_of(struct table *t, unsigned room) {
+  struct layout l = {{0}, {false}};
+  find_wild(t, room);
+  for (unsigned c = 0; c < t->n_columns; c++) {
+    l.width[c] = column_width(t, c);
   }
   while (room && layout_width(t, &l) > room) {
     unsigned best = t->n_columns;
@@ -125,19 +153,24 @@ static struct layout layout_of(const struct table *t, unsigned room) {
 
 static void put_spaces(const struct style *s, unsigned n) { (void)fprintf(s->out, "%*s", (int)n, ""); }
 
+/* A wild row keeps its unfoldable cells in the line; the others go under it. */
+static bool is_under(const struct table *t, const struct layout *l, const struct row *r, unsigned c) {
+  return l->folded[c] || (r && r->wild && t->columns[c].ragged && t->columns[c].fold);
+}
+
 /* Spaces are only written before a cell, so no line ends with any. */
 static void print_line(const struct table *t, const struct style *s, const struct layout *l, unsigned indent,
-                       char *const *cells, const enum colour *paint) {
+                       const struct row *r) {
   unsigned pending = indent;
   for (unsigned c = 0; c < t->n_columns; c++) {
     if (!l->width[c] || l->folded[c]) {
       continue;
     }
-    const char *text = cells ? cells[c] : t->columns[c].title;
-    unsigned len = (unsigned)strlen(text), pad = l->width[c] - len;
+    const char *text = !r ? t->columns[c].title : is_under(t, l, r, c) ? "" : r->cells[c];
+    unsigned len = (unsigned)strlen(text), pad = len < l->width[c] ? l->width[c] - len : 0;
     if (len) {
       put_spaces(s, pending + (t->columns[c].right ? pad : 0));
-      style_put(s, cells ? paint[c] : COLOUR_DIM, text);
+      style_put(s, r ? r->paint[c] : COLOUR_DIM, text);
       pending = GAP + (t->columns[c].right ? 0 : pad);
     } else {
       pending += GAP + l->width[c];
@@ -151,7 +184,7 @@ static void print_folded(const struct table *t, const struct style *s, const str
   char *lead = text_format("%*s", (int)indent, "");
   struct wrap w = {.style = s, .separator = ", ", .indent = lead, .indent_width = indent, .column = indent};
   for (unsigned c = 0; c < t->n_columns; c++) {
-    if (l->folded[c] && *r->cells[c]) {
+    if (is_under(t, l, r, c) && *r->cells[c]) {
       if (!w.started) {
         (void)fputs(lead, s->out);
       }
@@ -167,28 +200,32 @@ static void print_folded(const struct table *t, const struct style *s, const str
   free(lead);
 }
 
-/* Wrapped between words. */
 static void print_note(const struct style *s, unsigned indent, const char *note) {
-  char *lead = text_format("%*s", (int)indent, ""), *copy = text_format("%s", note), *save = NULL;
-  struct wrap w = {.style = s, .separator = " ", .indent = lead, .indent_width = indent, .column = indent};
+  char *lead = text_format("%*s", (int)indent, ""), *copy = text_format("%s", note);
+  struct wrap w = {.style = s, .separator = ", ", .indent = lead, .indent_width = indent, .column = indent};
   (void)fputs(lead, s->out);
-  for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
-    wrap_item(&w, word);
+  for (char *item = copy, *next; item; item = next) {
+    next = strstr(item, ", ");
+    if (next) {
+      *next = '\0';
+      next += 2;
+    }
+    wrap_paint(&w, COLOUR_DIM, item);
   }
   (void)fputc('\n', s->out);
   free(copy);
   free(lead);
 }
 
-void table_print(const struct table *t, const struct style *s, unsigned indent) {
+void table_print(struct table *t, const struct style *s, unsigned indent) {
   if (!t->n_rows) {
     return;
   }
   struct layout l = layout_of(t, s->width > indent ? s->width - indent : s->width);
-  print_line(t, s, &l, indent, NULL, NULL);
+  print_line(t, s, &l, indent, NULL);
   for (size_t i = 0; i < t->n_rows; i++) {
     const struct row *r = &t->rows[i];
-    print_line(t, s, &l, indent, r->cells, r->paint);
+    print_line(t, s, &l, indent, r);
     print_folded(t, s, &l, indent + 4, r);
     for (unsigned n = 0; n < r->n_notes; n++) {
       print_note(s, indent + 4, r->notes[n]);

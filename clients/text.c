@@ -123,7 +123,9 @@ void style_put(const struct style *s, enum colour c, const char *text) {
   }
 }
 
-void wrap_item(struct wrap *w, const char *item) {
+void wrap_item(struct wrap *w, const char *item) { wrap_paint(w, COLOUR_NONE, item); }
+
+void wrap_paint(struct wrap *w, enum colour c, const char *item) {
   unsigned len = (unsigned)strlen(item), sep = w->started ? (unsigned)strlen(w->separator) : 0;
   if (w->started && w->style->width && w->column + sep + len > w->style->width) {
     (void)fprintf(w->style->out, "\n%s", w->indent);
@@ -133,7 +135,7 @@ void wrap_item(struct wrap *w, const char *item) {
   if (sep) {
     (void)fputs(w->separator, w->style->out);
   }
-  (void)fputs(item, w->style->out);
+  style_put(w->style, c, item);
   w->column += sep + len;
   w->started = true;
 }

@@ -40,6 +40,7 @@ struct wrap {
   bool started;
 };
 void wrap_item(struct wrap *w, const char *item);
+void wrap_paint(struct wrap *w, enum colour c, const char *item);
 
 struct column {
   const char *title;
@@ -47,6 +48,8 @@ struct column {
   /* Not 0: a table that is too wide moves this column under its row, "label value", the lowest number first. */
   unsigned fold;
   const char *label;
+  /* A few rows with very long cells here (an IPv6 address) stand on their own instead of widening the column. */
+  bool ragged;
 };
 struct table;
 struct table *table_new(const struct column *columns, unsigned n_columns);
@@ -54,8 +57,8 @@ struct table *table_free(struct table *t);
 /* One cell for each column, NULL for an empty one; copied and escaped. A column that is empty in every row is not shown. */
 void table_row(struct table *t, const char *const *cells);
 void table_paint(struct table *t, unsigned column, enum colour c); /* a cell of the last row */
-/* A line under the last row, escaped. */
+/* Under the last row: a list separated by ", ", escaped, wrapped between its items. */
 void table_note(struct table *t, const char *text);
-void table_print(const struct table *t, const struct style *s, unsigned indent);
+void table_print(struct table *t, const struct style *s, unsigned indent);
 
 #endif
