@@ -176,6 +176,13 @@ static int print_json(json_t *line) {
   return rc < 0 || fputc('\n', stdout) == EOF ? -1 : 0;
 }
 
+/* The inner object of client_json_error. */
+static json_t *error_json(const struct capnet_error *e) {
+  json_t *whole = client_json_error(e), *inner = json_incref(json_object_get(whole, "error"));
+  json_decref(whole);
+  return inner;
+}
+
 static int print_event_json(const struct capnet_ping_event *e, uint64_t seq) {
   static const char *const names[] = {
       [CAPNET_PING_REPLY] = "reply",
@@ -201,7 +208,7 @@ static int print_event_json(const struct capnet_ping_event *e, uint64_t seq) {
     (void)json_object_set_new(line, "code", json_integer(e->code));
   }
   if (e->kind == CAPNET_PING_SEND_FAILED) {
-    (void)json_object_set_new(line, "error", client_json_error(&e->error));
+    (void)json_object_set_new(line, "error", error_json(&e->error));
   }
   return print_json(line);
 }
@@ -302,7 +309,7 @@ static int summary_json(const struct session *p, uint64_t elapsed_ms) {
 /* ping's 2 for what is neither a refusal nor a missing daemon. */
 static int fail(const struct options *o, const struct capnet_error *err, const char *what) {
   if (o->json) {
-    (void)print_json(json_pack("{s:s, s:o}", "event", "error", "error", client_json_error(err)));
+    (void)print_json(json_pack("{s:s, s:o}", "event", "error", "error", error_json(err)));
   }
   int code = client_fail(err, what);
   return code == CLIENT_REFUSED || code == CLIENT_NO_DAEMON ? code : EXIT_ERROR;

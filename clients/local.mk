@@ -1,7 +1,23 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# One program each:
-# bin_PROGRAMS += capnet-status
-# capnet_status_SOURCES = clients/status.c
-# capnet_status_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
+# One program each, over <capnet.h> alone.
 noinst_LTLIBRARIES += libclient.la
 libclient_la_SOURCES = clients/client.c clients/client.h
+
+# What the programs print, without the programs: the unit tests link it.
+noinst_LTLIBRARIES += libclientview.la
+libclientview_la_SOURCES = clients/text.c clients/text.h clients/table.c clients/status_render.h \
+	clients/status_shape.c clients/status_render.c clients/status_sockets.c clients/status_grants.c \
+	clients/ping_stats.c clients/ping_stats.h clients/resolve_render.c clients/resolve_render.h
+CLIENT_LIBS = libclientview.la libclient.la libcapnet.la $(JANSSON_LIBS)
+
+bin_PROGRAMS += capnet-status
+capnet_status_SOURCES = clients/capnet_status.c
+capnet_status_LDADD = $(CLIENT_LIBS)
+
+bin_PROGRAMS += capnet-ping
+capnet_ping_SOURCES = clients/capnet_ping.c
+capnet_ping_LDADD = $(CLIENT_LIBS)
+
+bin_PROGRAMS += capnet-resolve
+capnet_resolve_SOURCES = clients/capnet_resolve.c
+capnet_resolve_LDADD = $(CLIENT_LIBS)

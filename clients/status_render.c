@@ -291,7 +291,7 @@ void status_render_route(const json_t *route, const char *destination, const str
       (void)fputs(words[i].label, s->out);
       put_escaped(s, COLOUR_NONE, value);
     } else if (i == 0) {
-      (void)fputs(" on link", s->out);
+      (void)fputs(" directly", s->out);
     }
   }
   (void)fputc('\n', s->out);

@@ -155,7 +155,7 @@ static void put_spaces(const struct style *s, unsigned n) { (void)fprintf(s->out
 
 /* A wild row keeps its unfoldable cells in the line; the others go under it. */
 static bool is_under(const struct table *t, const struct layout *l, const struct row *r, unsigned c) {
-  return l->folded[c] || (r && r->wild && t->columns[c].ragged && t->columns[c].fold);
+  return l->folded[c] || (r && r->wild && t->columns[c].fold);
 }
 
 /* Spaces are only written before a cell, so no line ends with any. */

@@ -29,10 +29,20 @@ CRITERION_TESTS += tests/unit/test_stack_dgram
 CRITERION_TESTS += tests/unit/test_stack_hostile
 CRITERION_TESTS += tests/sim/test_sim_tcp
 
+CLIENT_VIEW_TESTS = tests/unit/test_client_text tests/unit/test_ping_stats tests/unit/test_resolve_render \
+	tests/unit/test_status_json tests/unit/test_status_render
+CRITERION_TESTS += $(CLIENT_VIEW_TESTS)
+tests_unit_test_client_text_LDADD = libclientview.la $(LDADD)
+tests_unit_test_ping_stats_LDADD = libclientview.la $(LDADD)
+tests_unit_test_resolve_render_LDADD = libclientview.la $(LDADD)
+tests_unit_test_status_json_LDADD = libclientview.la $(LDADD)
+tests_unit_test_status_render_LDADD = libclientview.la $(LDADD)
+
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).
 OTHER_TESTS =
 OTHER_TESTS += tests/test-runner-test.sh
+OTHER_TESTS += tests/unit/test_client_options.sh
 
 include tests/fuzz/local.mk
 
