@@ -15,3 +15,13 @@ noinst_PROGRAMS += tests/fuzz/fuzz_frame
 tests_fuzz_fuzz_frame_LDADD = $(CAPNETD_LIBS)
 tests_fuzz_fuzz_frame_LDFLAGS = $(LIBFUZZER_FLAGS)
 endif
+
+check_PROGRAMS += tests/fuzz/replay_stack
+OTHER_TESTS += tests/fuzz/replay_stack
+tests_fuzz_replay_stack_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_stack.c
+tests_fuzz_replay_stack_LDADD = $(CAPNETD_LIBS)
+if ENABLE_FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_stack
+tests_fuzz_fuzz_stack_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_fuzz_stack_LDFLAGS = $(LIBFUZZER_FLAGS)
+endif

@@ -1,0 +1,56 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Writes the seeds of tests/fuzz/fuzz_stack.c into corpus/stack/ beside this file."""
+import pathlib
+import struct
+
+OUT = pathlib.Path(__file__).parent / "stack"
+MAC = bytes([2, 0, 0, 0, 0, 9])
+SUMS, ACK, WAIT = 1, 2, 4
+FIN, SYN, RST, PSH, ACKF = 1, 2, 4, 8, 16
+
+
+def entry(frame, flags=SUMS):
+    return struct.pack(">HB", len(frame), flags) + frame
+
+
+def ip(proto, payload, frag=0):
+    head = struct.pack(">BBHHHBBH", 0x45, 0, 20 + len(payload), 7, frag, 64, proto, 0)
+    return MAC + b"\x08\x00" + head + bytes([10, 0, 0, 2, 10, 0, 0, 1]) + payload
+
+
+def tcp(seq, flags, options=b"", data=b"", window=65000):
+    head = struct.pack(">HHIIBBHHH", 999, 80, seq, 0, (20 + len(options)) // 4 << 4, flags, window, 0, 0)
+    return ip(6, head + options + data)
+
+
+def arp(op):
+    body = struct.pack(">HHBBH", 1, 0x0800, 6, 4, op) + MAC + bytes([10, 0, 0, 2]) + bytes(6) + bytes([10, 0, 0, 1])
+    return MAC + b"\x08\x06" + body
+
+
+def udp(data, frag=0):
+    return ip(17, struct.pack(">HHHH", 53, 80, 8 + len(data), 0) + data, frag)
+
+
+OPTIONS = bytes([2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 1, 1])
+START = entry(arp(2)) + entry(tcp(1000, SYN, OPTIONS)) + entry(tcp(1001, ACKF), SUMS | ACK)
+QUOTE = ip(6, bytes(8))[8:]
+SEEDS = {
+    "arp": entry(arp(1)) + entry(arp(2)),
+    "data-and-close": START + entry(tcp(1001, ACKF | PSH, data=b"hello"), SUMS | ACK)
+    + entry(tcp(1006, ACKF | FIN), SUMS | ACK | WAIT) + entry(tcp(1007, ACKF), SUMS | ACK),
+    "out-of-order": START + entry(tcp(2001, ACKF, data=bytes(500)), SUMS | ACK)
+    + entry(tcp(3001, ACKF | FIN, data=bytes(500)), SUMS | ACK) + entry(tcp(1001, ACKF, data=bytes(1000)), SUMS | ACK)
+    + entry(tcp(2001, ACKF, data=bytes(1000)), SUMS | ACK | WAIT),
+    "zero-window": START + entry(tcp(1001, ACKF, window=0), SUMS | ACK | WAIT) + entry(tcp(1001, ACKF, window=3), SUMS | ACK | WAIT)
+    + entry(tcp(1001, RST), SUMS),
+    "fragments": entry(udp(bytes(24), 0x2000)) + entry(ip(17, bytes(32), 0x2004)) + entry(ip(17, bytes(9), 8)),
+    "icmp": entry(arp(2)) + entry(ip(1, bytes([8, 0, 0, 0, 1, 2, 3, 4]) + b"ping"))
+    + entry(ip(1, bytes([3, 1, 0, 0, 0, 0, 0, 0]) + QUOTE)) + entry(ip(1, bytes([0, 0, 0, 0, 0, 0, 0, 1]))),
+    "udp": entry(udp(b"datagram")) + entry(udp(b"")),
+}
+
+OUT.mkdir(exist_ok=True)
+for name, data in SEEDS.items():
+    (OUT / name).write_bytes(data)

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Any bytes as frames from the wire, for a stack with a listener, a UDP socket and an echo session. The input is a
+ * row of: 2 bytes of length, 1 of flags, the frame without its destination. Flags: 1 put the checksums right, 2 put the
+ * acknowledgement right (that of the last segment we sent), 4 let a second pass. Afterwards everything must be gone.
+ */
+#include "../unit/stack_wire_open.h"
+#include "fuzz.h"
+
+enum { FIX_SUMS = 1, FIX_ACK = 2, WAIT = 4 };
+
+static struct wire w;
+static struct stack_conn *conns[8];
+static unsigned n_conns;
+static struct stack_listener *listener;
+
+static void echo_event(void *arg _unused_, const struct stack_echo_event *ev _unused_) {}
+
+/* Sends some, reads some, and leaves the rest. */
+static void on_acceptable(void *arg _unused_) {
+  static const struct stack_conn_ops ops = {0};
+  struct iovec iov[2];
+  while (n_conns < ARRAY_SIZE(conns) && stack_listener_accept(listener, &ops, NULL, &conns[n_conns]) == 0) {
+    struct stack_conn *c = conns[n_conns++];
+    stack_conn_set_rcvbuf(c, 8192);
+    if (stack_conn_send_space(c, iov) > 0) {
+      memset(iov[0].iov_base, 'x', 5000);
+      stack_conn_send_commit(c, 5000);
+    }
+  }
+}
+
+static void fix_ack(uint8_t *f) {
+  const uint8_t *out = wire_last(&w, 0);
+  if (!out || wire_get(out + 12, 2) != 0x0800 || out[23] != 6 || f[23] != 6)
+    return;
+  uint32_t len = wire_get(out + 16, 2) - 20 - (out[46] >> 4) * 4u + ((out[47] & (WIRE_SYN | WIRE_FIN)) != 0);
+  wire_put(f + 42, wire_get(out + 38, 4) + len, 4);
+}
+
+static void fix_sums(uint8_t *f, size_t len) {
+  static const struct {
+    uint8_t proto, at, min;
+  } sums[] = {{6, 16, 20}, {17, 6, 8}};
+  wire_put(f + 24, 0, 2);
+  wire_put(f + 24, wire_sum(f + 14, 20, 0), 2);
+  for (size_t i = 0; i < ARRAY_SIZE(sums); i++)
+    if (f[23] == sums[i].proto && len >= 34u + sums[i].min)
+      wire_l4_sum(f, len - 34, sums[i].at);
+  if (f[23] == 1 && len >= 42) {
+    wire_put(f + 36, 0, 2);
+    wire_put(f + 36, wire_sum(f + 34, len - 34, 0), 2);
+  }
+}
+
+static void frame(const uint8_t *data, size_t n, unsigned flags) {
+  uint8_t f[1514] = {0};
+  size_t len = MIN(n + 6, sizeof f);
+  memcpy(f, w.mac, 6);
+  memcpy(f + 6, data, len - 6);
+  if ((flags & FIX_ACK) && len >= 54)
+    fix_ack(f);
+  if ((flags & FIX_SUMS) && len >= 34)
+    fix_sums(f, len);
+  wire_inject(&w, f, len);
+  if (flags & WAIT)
+    wire_run(&w, NSEC_PER_SEC);
+}
+
+static void check_gone(void) {
+  struct stack_stats st;
+  wire_run(&w, 120 * NSEC_PER_SEC);
+  stack_get_stats(w.s, &st);
+  if (st.tcp_active || st.tcp_time_wait || st.tcp_listening || st.udp || st.pbuf_bytes || st.asserts)
+    abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+  static const struct stack_listener_ops lops = {.acceptable = on_acceptable};
+  static const struct stack_udp_ops uops = {0};
+  struct net_endpoint at = {.addr = net_addr_v4(WIRE_OWN), .port = 80};
+  struct stack_udp *u;
+  struct stack_echo *e;
+  n_conns = 0;
+  if (wire_open(&w) < 0 || stack_tcp_listen(w.s, &at, 4, &lops, NULL, &listener) < 0 ||
+      stack_udp_open(w.s, &at, &uops, NULL, &u) < 0 || stack_echo_open(w.s, echo_event, NULL, &e) < 0)
+    abort();
+  for (size_t at_byte = 0, frames = 0; at_byte + 3 <= size && frames < 64; frames++) {
+    size_t n = MIN((size_t)wire_get(data + at_byte, 2), size - at_byte - 3);
+    frame(data + at_byte + 3, n, data[at_byte + 2]);
+    at_byte += 3 + n;
+  }
+  listener = stack_listener_close(listener);
+  for (unsigned i = 0; i < n_conns; i++)
+    stack_conn_abort(conns[i], STACK_END_REVOKED);
+  stack_udp_close(u);
+  stack_echo_close(e);
+  check_gone();
+  wire_close(&w);
+  return 0;
+}
