@@ -21,3 +21,22 @@ capnet_ping_LDADD = $(CLIENT_LIBS)
 bin_PROGRAMS += capnet-resolve
 capnet_resolve_SOURCES = clients/capnet_resolve.c
 capnet_resolve_LDADD = $(CLIENT_LIBS)
+bin_PROGRAMS += capnet
+capnet_SOURCES = clients/capnet.c
+capnet_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
+bin_PROGRAMS += capnet-run
+capnet_run_SOURCES = clients/run.c
+capnet_run_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
+bin_PROGRAMS += capnet-cat
+capnet_cat_SOURCES = clients/cat.c
+capnet_cat_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
+
+# LD_PRELOAD: getaddrinfo over a granted resolver.
+noinst_LTLIBRARIES += libgai.la
+libgai_la_SOURCES = clients/gai.c clients/gai.h clients/gai_lookup.c clients/gai_service.c
+lib_LTLIBRARIES += libcapnet-getaddrinfo.la
+libcapnet_getaddrinfo_la_SOURCES = clients/gai_shim.c
+libcapnet_getaddrinfo_la_LIBADD = libgai.la libcapnet.la
+libcapnet_getaddrinfo_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared \
+	-Wl,--version-script=$(srcdir)/clients/getaddrinfo.map
+EXTRA_libcapnet_getaddrinfo_la_DEPENDENCIES = clients/getaddrinfo.map
