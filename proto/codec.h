@@ -34,9 +34,9 @@ int frame_encode(const Capnet__Frame *f, const ProtobufCMessage *body, uint8_t *
 int frame_send(int sock, const void *data, size_t len, const int *fds, size_t n_fds, int nonblock);
 
 /* Receives one message. fds (room for FRAME_SCM_MAX) get close-on-exec descriptors, the caller's from then on.
- * Returns its length (> 0), 0 at end of file, -EAGAIN, -ECONNRESET, -EMSGSIZE (truncated; its descriptors are returned).
- * 0 and -EMSGSIZE may come with descriptors as well. When this process has no descriptor left, the kernel drops the rest
- * of them and the message is still returned: a slot that is not there means EMFILE. */
+ * Returns its length (> 0), 0 at end of file, -EAGAIN, -ECONNRESET, -EMSGSIZE (truncated; its descriptors are
+ * returned). 0 and -EMSGSIZE may come with descriptors as well. When this process has no descriptor left, the kernel
+ * drops the rest of them and the message is still returned: a slot that is not there means EMFILE. */
 ssize_t frame_recv(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX], size_t *ret_n_fds, int nonblock);
 
 /* --- errors.c: the wire's codes, the errno each becomes, and their names; the only place where they meet ---------- */

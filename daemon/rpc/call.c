@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * What a handler sees of a request under way, and how it ends: by the handler, or from our side.
  *
- * A call leaves its endpoint exactly once (call_leave). It is freed once it has left, the handler is done with it, and no
- * callback of ours will look at it again (pins). So a handler that answers late, after cancellation or after the
+ * A call leaves its endpoint exactly once (call_leave). It is freed once it has left, the handler is done with it, and
+ * no callback of ours will look at it again (pins). So a handler that answers late, after cancellation or after the
  * endpoint went, answers into nothing, safely.
  */
 #include "rpc/rpc_internal.h"
@@ -172,7 +172,8 @@ void call_reply(struct call *c, const ProtobufCMessage *m) {
   }
   int r = send_reply(c, m, false);
   if (r < 0)
-    call_error(c, r, NULL, NULL, "%s", r == -EMSGSIZE ? "the answer does not fit into a frame" : "the answer could not be sent");
+    call_error(c, r, NULL, NULL, "%s",
+               r == -EMSGSIZE ? "the answer does not fit into a frame" : "the answer could not be sent");
   else
     call_leave(c, 0, NULL);
 }

@@ -69,7 +69,8 @@ static void invoke(struct call *c, const struct target *t, const ProtobufCBinary
   if (r < 0) {
     rpc_stats.malformed++;
     call_error(c, r == -EBADMSG ? -EPROTO : r, NULL, NULL,
-               r == -EBADMSG ? "the request is not a %s" : "this %s takes too much memory", t->method->input->short_name);
+               r == -EBADMSG ? "the request is not a %s" : "this %s takes too much memory",
+               t->method->input->short_name);
     return;
   }
   call_pin(c);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The socket of an endpoint: reading in bounded slices, the queue of what the client has not read, and the end.
  *
- * A client can stall only itself. Requests are read sixteen a turn; none while the client leaves its replies unread; none
- * while descriptors that it should not have sent are being closed. And it can block nobody: the last reference to a
- * descriptor in our receive queue is never dropped on the loop, for closing a foreign one may block.
+ * A client can stall only itself. Requests are read sixteen a turn; none while the client leaves its replies unread;
+ * none while descriptors that it should not have sent are being closed. And it can block nobody: the last reference to
+ * a descriptor in our receive queue is never dropped on the loop, for closing a foreign one may block.
  */
 #include "rpc/rpc_internal.h"
 
@@ -217,9 +217,9 @@ int endpoint_send_error(struct endpoint *ep, uint64_t call, const Capnet__Error 
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-/* After shutdown(SHUT_RD) nothing is added, so this ends. Without it the client would see ECONNRESET before the terminal
- * frame, and close would drop the descriptors in the queue here, on the loop. An empty message looks like the end: where
- * it could hide descriptors behind it, as many are read as a send buffer holds. */
+/* After shutdown(SHUT_RD) nothing is added, so this ends. Without it the client would see ECONNRESET before the
+ * terminal frame, and close would drop the descriptors in the queue here, on the loop. An empty message looks like the
+ * end: where it could hide descriptors behind it, as many are read as a send buffer holds. */
 static void drain(struct endpoint *ep) {
   int fds[FRAME_SCM_MAX];
   size_t n_fds;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * An endpoint speaks frames with one client; a call is one request under way. The room knows neither rights nor kinds: it
- * counts through an account, and hands each request to a generated protobuf-c service.
+ * An endpoint speaks frames with one client; a call is one request under way. The room knows neither rights nor kinds:
+ * it counts through an account, and hands each request to a generated protobuf-c service.
  *
  * Straight way: watch readable → frame_recv → frame_decode → account → method index checked → body_decode →
  * service->invoke(service, index, body, closure, call): a handler gets its struct call as closure_data.
  *
- * Rules for handlers: each call ends exactly once, by call_reply or call_error. It may be parked for as long as it needs;
- * a parked call must set call_on_cancel. When the client cancels, the deadline passes or the endpoint goes, rpc answers by
- * itself, calls that function, and the call must not be touched after it returned. (A call without such a function whose
- * endpoint went answers into nothing.) The request is borrowed until the handler returns.
+ * Rules for handlers: each call ends exactly once, by call_reply or call_error. It may be parked for as long as it
+ * needs; a parked call must set call_on_cancel. When the client cancels, the deadline passes or the endpoint goes, rpc
+ * answers by itself, calls that function, and the call must not be touched after it returned. (A call without such a
+ * function whose endpoint went answers into nothing.) The request is borrowed until the handler returns.
  *
  * How a kind defines its service (a method without its handler does not compile):
  *
@@ -44,8 +44,8 @@ struct endpoint_ops {
   /* The kind's own service and the one for methods below METHOD_KIND_BASE (may be NULL). */
   ProtobufCService *(*service)(void *owner);
   ProtobufCService *(*common)(void *owner);
-  /* The account: may one more call of so many bytes begin? 0 or -errno (then *ret_error may be filled for the client; its
-   * strings must stay until call_done for it). Every begin that was 0 is followed by one end. */
+  /* The account: may one more call of so many bytes begin? 0 or -errno (then *ret_error may be filled for the client;
+   * its strings must stay until call_done for it). Every begin that was 0 is followed by one end. */
   int (*call_begin)(void *owner, size_t bytes, Capnet__Error *ret_error);
   void (*call_end)(void *owner, size_t bytes);
   void (*call_done)(void *owner, const struct call_summary *s); /* each request, refused ones as well */
@@ -60,8 +60,9 @@ struct endpoint_ops {
 
 /* fd is consumed, also on failure. */
 int endpoint_new(struct loop *loop, int fd, const struct endpoint_ops *ops, void *owner, struct endpoint **ret);
-/* Sends Terminal{error}, if the client can take it at once, and closes (DESIGN section 2). Calls under way are cancelled
- * without an answer of their own. error NULL: just closes. Returns NULL; NULL is fine. Safe inside any handler. */
+/* Sends Terminal{error}, if the client can take it at once, and closes (DESIGN section 2). Calls under way are
+ * cancelled without an answer of their own. error NULL: just closes. Returns NULL; NULL is fine. Safe inside any
+ * handler. */
 struct endpoint *endpoint_free(struct endpoint *ep, const Capnet__Error *error);
 unsigned endpoint_calls(const struct endpoint *ep);
 
@@ -84,10 +85,11 @@ void call_on_cancel(struct call *c, void (*fn)(void *arg, int reason), void *arg
 /* Attaches a descriptor to the next reply, which carries its slot; the descriptor is consumed. -E2BIG over
  * FRAME_FDS_MAX (closed then). */
 int call_add_fd(struct call *c, int fd, uint32_t *ret_slot);
-/* Ends the call; m NULL: an empty body. A reply that does not fit a frame becomes TOO_LARGE; descriptors that cannot be passed, LIMIT. */
+/* Ends the call; m NULL: an empty body. A reply that does not fit a frame becomes TOO_LARGE; descriptors that cannot
+ * be passed, LIMIT. */
 void call_reply(struct call *c, const ProtobufCMessage *m);
-/* One of several. 0, or it was dropped: -ENOBUFS the client is not reading and the queue is full (or too many descriptors
- * are in flight), -EMSGSIZE, -ECONNRESET the call is over. */
+/* One of several. 0, or it was dropped: -ENOBUFS the client is not reading and the queue is full (or too many
+ * descriptors are in flight), -EMSGSIZE, -ECONNRESET the call is over. */
 int call_reply_more(struct call *c, const ProtobufCMessage *m);
 /* Ends the call with the code that error (-errno) maps to. */
 void call_error(struct call *c, int error, const char *grant, const char *rule, const char *fmt, ...)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * What endpoint.c, dispatch.c and call.c share; nobody outside daemon/rpc/ includes it.
  *
- * Who holds what: the owner holds the endpoint; callbacks under way and descriptors being closed hold a reference, so the
- * memory may outlive endpoint_free. The endpoint holds the calls under way. A call that left its endpoint without the
- * handler's having ended it (and without a function to tell it so) belongs to the handler until that ends it.
+ * Who holds what: the owner holds the endpoint; callbacks under way and descriptors being closed hold a reference, so
+ * the memory may outlive endpoint_free. The endpoint holds the calls under way. A call that left its endpoint without
+ * the handler's having ended it (and without a function to tell it so) belongs to the handler until that ends it.
  */
 #ifndef CAPNET_RPC_INTERNAL_H
 #define CAPNET_RPC_INTERNAL_H
@@ -61,7 +61,8 @@ void endpoint_ref(struct endpoint *ep);
 void endpoint_unref(struct endpoint *ep);
 /* Sends now or queues. Consumes data and fds. 0, also when the endpoint is beyond use; -ETOOMANYREFS or -EMSGSIZE when
  * the kernel does not take this one: nothing was sent. */
-int endpoint_send(struct endpoint *ep, uint64_t call, bool more, uint8_t *data, size_t len, const int *fds, size_t n_fds);
+int endpoint_send(struct endpoint *ep, uint64_t call, bool more, uint8_t *data, size_t len, const int *fds,
+                  size_t n_fds);
 /* An Error frame for a call id, whether or not there is such a call. As endpoint_send; also -ENOMEM, -EMSGSIZE. */
 int endpoint_send_error(struct endpoint *ep, uint64_t call, const Capnet__Error *e);
 bool endpoint_full(const struct endpoint *ep);

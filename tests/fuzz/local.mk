@@ -2,17 +2,17 @@
 # A fuzz target NAME is tests/fuzz/fuzz_NAME.c with its seeds in tests/fuzz/corpus/NAME/, and the block below: replay_NAME
 # is an ordinary test; with --enable-fuzzers (CC=clang) there is also fuzz_NAME, which takes libFuzzer's arguments:
 #   tests/fuzz/fuzz_frame -max_len=65536 NEW-CORPUS tests/fuzz/corpus/frame
-# What it finds worth keeping goes into the corpus, few and small.
+# Others than frame need LDADD = $(CAPNETD_LIBS). What it finds worth keeping goes into the corpus, few and small.
 FUZZ_REPLAY = tests/fuzz/replay.c tests/fuzz/fuzz.h
 LIBFUZZER_FLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 check_PROGRAMS += tests/fuzz/replay_frame
 OTHER_TESTS += tests/fuzz/replay_frame
 tests_fuzz_replay_frame_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_frame.c
-tests_fuzz_replay_frame_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_replay_frame_LDADD = libproto.la $(PROTOBUF_C_LIBS)
 if ENABLE_FUZZERS
 noinst_PROGRAMS += tests/fuzz/fuzz_frame
-tests_fuzz_fuzz_frame_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_fuzz_frame_LDADD = libproto.la $(PROTOBUF_C_LIBS)
 tests_fuzz_fuzz_frame_LDFLAGS = $(LIBFUZZER_FLAGS)
 endif
 

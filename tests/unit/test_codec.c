@@ -216,8 +216,8 @@ Test(errors, each_code_its_own_errno_and_back) {
   for (int i = 1; i < CODES; i++) {
     int e = error_code_to_errno((Capnet__ErrorCode)i);
     cr_assert_gt(e, 0);
-    cr_assert_eq(error_code_from_errno(e), i, "%s", error_code_name((Capnet__ErrorCode)i));
-    cr_assert_eq(error_code_from_errno(-e), i);
+    cr_assert_eq((int)error_code_from_errno(e), i, "%s", error_code_name((Capnet__ErrorCode)i));
+    cr_assert_eq((int)error_code_from_errno(-e), i);
     for (int j = 1; j < i; j++)
       cr_assert_neq(e, error_code_to_errno((Capnet__ErrorCode)j), "%d and %d", i, j);
     const ProtobufCEnumValue *v = protobuf_c_enum_descriptor_get_value(&capnet__error_code__descriptor, i);

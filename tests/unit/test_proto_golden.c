@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Holds the numbers of the wire: what the linked descriptors say against tests/golden/proto.txt. Numbers are append-only:
- * a line may be added, none may change or go, for an older client goes on using them. After an addition:
+ * Holds the numbers of the wire: what the linked descriptors say against tests/golden/proto.txt. Numbers are
+ * append-only: a line may be added, none may change or go, for an older client goes on using them. After an addition:
  *
  *   CAPNET_GOLDEN=write make check TESTS=tests/unit/test_proto_golden
  *

@@ -194,7 +194,8 @@ Test(rpc_hostile, a_hundred_thousand_random_frames) {
   expect_other_served();
 }
 
-/* A kernel that knows SO_PASSRIGHTS refuses at the sender; what an older one lets through is tried by switching it on. */
+/* A kernel that knows SO_PASSRIGHTS refuses at the sender; what an older one lets through is tried by switching it
+ * on. */
 static bool let_descriptors_through(struct rig *r) {
   int on = 1;
   if (setsockopt(r->daemon, SOL_SOCKET, RPC_PASSRIGHTS, &on, sizeof on) < 0)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * What only the real loop can show: a client's descriptor that blocks when it is closed stalls nobody, and a half-closed
- * client does not spin.
+ * What only the real loop can show: a client's descriptor that blocks when it is closed stalls nobody, and a
+ * half-closed client does not spin.
  */
 #include "rpc_util.h"
 
