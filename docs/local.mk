@@ -3,3 +3,8 @@ man_MANS += docs/man/capnetd.8
 EXTRA_DIST += docs/man/capnetd.8
 man_MANS += docs/man/capnet-status.1 docs/man/capnet-ping.1 docs/man/capnet-resolve.1
 EXTRA_DIST += docs/man/capnet-status.1 docs/man/capnet-ping.1 docs/man/capnet-resolve.1
+man_MANS += docs/man/capnetd.conf.5 docs/man/capnet.grant.5
+examplesdir = $(docdir)/examples
+dist_examples_DATA = docs/examples/admin.grant docs/examples/cat.grant docs/examples/ping.grant \
+	docs/examples/resolve.grant docs/examples/web.grant
+EXTRA_DIST += docs/man/capnetd.conf.5 docs/man/capnet.grant.5

@@ -25,3 +25,23 @@ noinst_PROGRAMS += tests/fuzz/fuzz_stack
 tests_fuzz_fuzz_stack_LDADD = $(CAPNETD_LIBS)
 tests_fuzz_fuzz_stack_LDFLAGS = $(LIBFUZZER_FLAGS)
 endif
+
+check_PROGRAMS += tests/fuzz/replay_rights
+OTHER_TESTS += tests/fuzz/replay_rights
+tests_fuzz_replay_rights_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_rights.c
+tests_fuzz_replay_rights_LDADD = $(CAPNETD_LIBS)
+if ENABLE_FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_rights
+tests_fuzz_fuzz_rights_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_fuzz_rights_LDFLAGS = $(LIBFUZZER_FLAGS)
+endif
+
+check_PROGRAMS += tests/fuzz/replay_config
+OTHER_TESTS += tests/fuzz/replay_config
+tests_fuzz_replay_config_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_config.c
+tests_fuzz_replay_config_LDADD = $(CAPNETD_LIBS)
+if ENABLE_FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_config
+tests_fuzz_fuzz_config_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_fuzz_config_LDFLAGS = $(LIBFUZZER_FLAGS)
+endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * capnetd.conf, [interface NAME].
+ */
+#include "core/config_ini.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+static int set_device(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  if (strcmp(value, "tap") == 0)
+    i->device = CONFIG_TAP;
+  else if (strcmp(value, "slirp") == 0)
+    i->device = CONFIG_SLIRP;
+  else
+    return config_reason(reason, "\"%.40s\" is neither tap nor slirp", value);
+  return 0;
+}
+
+static int set_ifname(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  if (!config_plain_name(value, sizeof(i->ifname) - 1))
+    return config_reason(reason, "\"%.40s\" is no name of a device (at most 15 letters, digits, - _ .)", value);
+  return config_text(i->ifname, sizeof(i->ifname), value, reason);
+}
+
+static int set_fd(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  if (!config_plain_name(value, sizeof(i->fd) - 1))
+    return config_reason(reason, "\"%.40s\" is no name of a descriptor", value);
+  return config_text(i->fd, sizeof(i->fd), value, reason);
+}
+
+static int set_mtu(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  struct net_ports number; /* decimal to 65535, without sign or leading zero */
+  if (net_ports_parse(value, &number) < 0 || number.first != number.last || number.first < NIC_MTU_MIN ||
+      number.first > NIC_MTU_MAX)
+    return config_reason(reason, "\"%.40s\" is no number from %d to %d", value, NIC_MTU_MIN, NIC_MTU_MAX);
+  i->mtu = number.first;
+  return 0;
+}
+
+static int set_mac(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  static const uint8_t none[6];
+  uint8_t mac[6];
+  if (net_mac_parse(value, mac) < 0)
+    return config_reason(reason, "\"%.40s\" is no MAC address (02:00:00:00:00:01)", value);
+  if ((mac[0] & 1) || memcmp(mac, none, 6) == 0)
+    return config_reason(reason, "%.40s is not the address of one station", value);
+  memcpy(i->mac, mac, 6);
+  return 0;
+}
+
+static int set_mode(void *arg, const char *value, char reason[REASON_MAX]) {
+  static const struct {
+    const char *name;
+    enum netconf_mode mode;
+  } modes[] = {{"dhcp", NETCONF_DHCP}, {"static", NETCONF_STATIC}, {"none", NETCONF_NONE}};
+  struct config_interface *i = arg;
+  for (size_t k = 0; k < ARRAY_SIZE(modes); k++)
+    if (strcmp(modes[k].name, value) == 0) {
+      i->netconf.mode = modes[k].mode;
+      return 0;
+    }
+  return config_reason(reason, "\"%.40s\" is none of dhcp, static, none", value);
+}
+
+static struct net_prefix prefix_of(const struct net_addr *a, unsigned len) {
+  uint32_t mask = len == 0 ? 0 : UINT32_MAX << (32 - len);
+  return (struct net_prefix){net_addr_v4(net_addr_to_v4(a) & mask), (uint8_t)len};
+}
+
+static int set_address(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  char copy[NET_PREFIX_STRLEN], *slash;
+  struct net_addr a;
+  struct net_ports len;
+  if (strlen(value) >= sizeof(copy))
+    return config_reason(reason, "\"%.60s\" is not ADDRESS/LENGTH", value);
+  (void)strcpy(copy, value);
+  slash = strchr(copy, '/');
+  if (slash)
+    *slash++ = 0;
+  if (!slash || net_addr_parse(copy, &a) < 0 || a.family != AF_INET || net_ports_parse(slash, &len) < 0 ||
+      len.first != len.last || len.first < 1 || len.first > 32)
+    return config_reason(reason, "\"%.60s\" is not IPv4-ADDRESS/LENGTH (10.0.0.2/24)", value);
+  struct net_prefix p = prefix_of(&a, len.first);
+  enum net_class class = net_addr_class(&a);
+  if ((class != NET_UNICAST && class != NET_LINK_LOCAL) || net_prefix_broadcast(&p, &a) ||
+      (len.first < 31 && net_addr_equal(&p.addr, &a)))
+    return config_reason(reason, "%.60s is no address of a host in its network", value);
+  i->netconf.fixed.addr = a;
+  i->netconf.fixed.prefix_len = (uint8_t)len.first;
+  return 0;
+}
+
+static int set_gateway(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  struct net_addr a;
+  if (net_addr_parse(value, &a) < 0 || a.family != AF_INET)
+    return config_reason(reason, "\"%.60s\" is no IPv4 address", value);
+  i->netconf.fixed.gateway = a;
+  return 0;
+}
+
+static int set_hostname(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  struct auth_rule rule;
+  char err[160];
+  i->hostname_set = true;
+  i->netconf.hostname[0] = 0;
+  if (value[0] == 0)
+    return 0; /* asks without one */
+  if (strlen(value) >= sizeof(i->netconf.hostname) || auth_rule_parse(AUTH_DNS, value, &rule, err) < 0 ||
+      rule.name[0] == 0 || strcspn(value, " \t") != strlen(value))
+    return config_reason(reason, "\"%.60s\" is no host name of at most 63 bytes", value);
+  return config_text(i->netconf.hostname, sizeof(i->netconf.hostname), rule.name, reason);
+}
+
+static int set_host_loopback(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  i->host_loopback = strcmp(value, "yes") == 0;
+  return i->host_loopback || strcmp(value, "no") == 0 ? 0 : config_reason(reason, "\"%.40s\" is neither yes nor no", value);
+}
+
+static int set_forward(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  if (i->n_forwards == CONFIG_FORWARDS_MAX)
+    return config_reason(reason, "more than %d forwards", CONFIG_FORWARDS_MAX);
+  if (nic_forward_parse(value, &i->forwards[i->n_forwards]) < 0)
+    return config_reason(reason, "\"%.60s\" is not tcp:HOSTADDRESS:HOSTPORT-PORT (tcp:127.0.0.1:8080-80)", value);
+  i->n_forwards++;
+  return 0;
+}
+
+const struct config_key config_interface_keys[] = {
+    {"device", false, set_device},
+    {"ifname", false, set_ifname},
+    {"fd", false, set_fd},
+    {"mtu", false, set_mtu},
+    {"mac", false, set_mac},
+    {"mode", false, set_mode},
+    {"address", false, set_address},
+    {"gateway", false, set_gateway},
+    {"hostname", false, set_hostname},
+    {"host-loopback", false, set_host_loopback},
+    {"forward", true, set_forward},
+};
+const size_t config_interface_n_keys = ARRAY_SIZE(config_interface_keys);
+
+static void check_static(struct config_parser *p, const struct config_interface *i, unsigned line) {
+  const struct netconf_static *s = &i->netconf.fixed;
+  bool fixed = i->netconf.mode == NETCONF_STATIC;
+  if (fixed && s->addr.family == 0)
+    config_error(p, line, "address", "mode = static needs an address");
+  if (!fixed && s->addr.family != 0)
+    config_error(p, line, "address", "an address needs mode = static");
+  if (!fixed && s->gateway.family != 0)
+    config_error(p, line, "gateway", "a gateway needs mode = static");
+  if (fixed && s->addr.family != 0 && s->gateway.family != 0) {
+    struct net_prefix net = prefix_of(&s->addr, s->prefix_len);
+    if (!net_prefix_contains(&net, &s->gateway) || net_addr_equal(&s->addr, &s->gateway) ||
+        net_prefix_broadcast(&net, &s->gateway))
+      config_error(p, line, "gateway", "the gateway is not another host of the address's network");
+  }
+}
+
+void config_interface_check(struct config_parser *p, struct config_interface *i, unsigned line) {
+  check_static(p, i, line);
+  if (i->device == CONFIG_TAP && i->host_loopback)
+    config_error(p, line, "host-loopback", "only device = slirp has it");
+  if (i->device == CONFIG_TAP && i->n_forwards > 0)
+    config_error(p, line, "forward", "only device = slirp has it");
+  if (i->device != CONFIG_TAP && i->ifname[0])
+    config_error(p, line, "ifname", "only device = tap has it");
+  if (i->device != CONFIG_TAP && i->fd[0])
+    config_error(p, line, "fd", "only device = tap has it");
+  if (i->fd[0] && i->ifname[0])
+    config_error(p, line, "fd", "either fd or ifname");
+  if (i->device == CONFIG_TAP && !i->fd[0] && !i->ifname[0])
+    (void)snprintf(i->ifname, sizeof(i->ifname), "%s", i->name);
+}
