@@ -97,6 +97,11 @@ struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a) {
   return NULL;
 }
 
+bool stack_if_reaches(const struct stack_if *i, const struct net_addr *dst) {
+  struct net_prefix p = on_link(i);
+  return netif_is_link_up(&i->netif) && (net_prefix_contains(&p, dst) || !ip4_addr_isany(netif_ip4_gw(&i->netif)));
+}
+
 bool stack_has_address(struct stack *s) {
   list_for_each(l, &s->ifs)
     if (stack_if_addr(list_entry(l, struct stack_if, link)).family)

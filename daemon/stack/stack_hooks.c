@@ -15,17 +15,14 @@ u32_t stack_hook_isn(const ip_addr_t *local, u16_t lport, const ip_addr_t *remot
   return (u32_t)(now / 4000) + stack_isn_hash(local, lport, remote, rport);
 }
 
-/* What has one of our addresses as its source leaves through that address's interface, even when another one is
- * nearer: so two interfaces of one stack behave like two hosts. */
-struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest) {
+/* What has one of our addresses as its source leaves through that address's interface or not at all, even when another
+ * one is nearer or this one has no link: so two interfaces of one stack behave like two hosts. */
+struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest _unused_) {
   struct netif *n;
   if (!src || ip4_addr_isany(src))
     return NULL;
   NETIF_FOREACH(n) {
-    if (!ip4_addr_eq(netif_ip4_addr(n), src) || !netif_is_up(n) || !netif_is_link_up(n))
-      continue;
-    if (ip4_addr_net_eq(dest, src, netif_ip4_netmask(n)) || !ip4_addr_isany(netif_ip4_gw(n)) ||
-        ip4_addr_isbroadcast(dest, n))
+    if (ip4_addr_eq(netif_ip4_addr(n), src))
       return n;
   }
   return NULL;

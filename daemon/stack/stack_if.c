@@ -22,7 +22,9 @@ static void flush(struct stack_if *i) {
   unsigned n = i->n_out;
   i->n_out = 0;
   i->out_used = 0;
-  if (n && !i->gone)
+  if (i->gone || !netif_is_link_up(&i->netif))
+    i->nic->counters.tx_dropped += n;
+  else if (n)
     nic_send(i->nic, i->out, n);
 }
 

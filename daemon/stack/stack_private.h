@@ -95,6 +95,7 @@ struct stack_if *stack_if_free(struct stack_if *i);
 /* stack_addr.c */
 struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a);
 bool stack_has_address(struct stack *s);
+bool stack_if_reaches(const struct stack_if *i, const struct net_addr *dst); /* on link, or through its gateway */
 /* The interface for a datagram to dst. src, when given, is one of our own. */
 int stack_route(struct stack *s, const struct net_addr *dst, struct stack_if **ret);
 struct net_addr stack_if_addr(const struct stack_if *i);

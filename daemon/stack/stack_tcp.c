@@ -267,7 +267,8 @@ static int choose_source(struct stack *s, const struct net_endpoint *local, cons
     return -EINVAL;
   if (local && !net_addr_is_unspecified(&local->addr)) {
     *ret = local->addr;
-    return stack_is_own(s, &local->addr) ? 0 : -EADDRNOTAVAIL;
+    i = stack_if_owner(s, &local->addr);
+    return !i ? -EADDRNOTAVAIL : stack_if_reaches(i, &remote->addr) ? 0 : -ENETUNREACH;
   }
   int r = stack_route(s, &remote->addr, &i);
   if (r < 0)

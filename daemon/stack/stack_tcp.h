@@ -71,7 +71,8 @@ bool stack_conn_eof(const struct stack_conn *c); /* the peer's FIN has come and 
  * after the first byte takes back no window that was promised: it counts as that is used up. */
 void stack_conn_set_rcvbuf(struct stack_conn *c, size_t bytes);
 
-/* Where the next bytes to send go: free space of the send queue as up to two pieces, to read into, then commit. */
+/* Where the next bytes to send go: free space of the send queue as up to two pieces, to read into, then commit, before
+ * the loop's turn ends; committing 0 gives the space back. */
 int stack_conn_send_space(struct stack_conn *c, struct iovec iov[2]);
 int stack_conn_send_commit(struct stack_conn *c, size_t n); /* -EPIPE after shutdown, -ECONNRESET after the end */
 size_t stack_conn_unacked(const struct stack_conn *c);      /* bytes in the send queue, sent or not */

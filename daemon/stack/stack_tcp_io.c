@@ -209,8 +209,11 @@ int stack_conn_send_commit(struct stack_conn *c, size_t n) {
   struct tx_chunk *k = list_empty(&c->tx) ? NULL : container_of(c->tx.prev, struct tx_chunk, link);
   if (!k || n > k->cap - k->end || n > STACK_SNDBUF - c->tx_len)
     return -EINVAL;
-  if (!n)
+  if (!n) {
+    if (!c->tx_len) /* nothing came of it: an idle connection holds no memory */
+      conn_tx_free(c);
     return 0;
+  }
   uint64_t now = loop_now(c->s->loop, CLOCK_ID_MONO);
   if (!c->tx_len)
     c->progress_ns = now;

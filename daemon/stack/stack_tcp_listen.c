@@ -175,7 +175,8 @@ int stack_listener_accept(struct stack_listener *l, const struct stack_conn_ops 
     return -EAGAIN;
   struct stack_conn *c = list_first(&l->waiting, struct stack_conn, wait_link);
   conn_left_queue(c);
-  tcp_backlog_accepted(c->pcb);
+  if (c->pcb)
+    tcp_backlog_accepted(c->pcb);
   l->accepted++;
   stack_conn_set_rcvbuf(c, STACK_RCVBUF);
   stack_conn_set_ops(c, ops, arg);

@@ -19,6 +19,7 @@ struct net {
   struct loop *loop;
   struct stack *s;
   struct stack_if *a, *b;
+  struct nic *nic_a;
   struct net_addr addr_a, addr_b;
 };
 
@@ -44,6 +45,7 @@ static inline void net_open(struct net *n, const struct nic_fault_config *fault)
     f.seed = ~f.seed;
     cr_assert_eq(nic_fault_wrap(nb, &f, &nb), 0);
   }
+  n->nic_a = na;
   cr_assert_eq(stack_new(n->loop, &n->s), 0);
   cr_assert_eq(stack_if_add(n->s, na, "a", NULL, NULL, &n->a), 0);
   cr_assert_eq(stack_if_add(n->s, nb, "b", NULL, NULL, &n->b), 0);

@@ -344,3 +344,23 @@ Test(stack_hostile, a_hundred_thousand_mutations, .timeout = 300) {
       wire_run(&w, 1 * SEC);
   }
 }
+
+/* RFC 6528: unrelated between four-tuples, and for the same one a clock of 4 microseconds. */
+Test(stack_hostile, initial_sequence_numbers) {
+  uint32_t isn[8];
+  listen_on(80, 255);
+  for (uint16_t i = 0; i < 8; i++) {
+    uint16_t port = i < 7 ? (uint16_t)(5000 + i) : 5006;
+    if (i == 7) { /* the last once more, a second after it was reset */
+      wire_tcp(&w, &(struct wire_tcp){.sport = port, .dport = 80, .seq = 1, .flags = WIRE_RST});
+      wire_run(&w, 1 * SEC);
+    }
+    wire_tcp(&w, &(struct wire_tcp){.sport = port, .dport = 80, .seq = 0, .flags = WIRE_SYN, .wnd = 1000});
+    const uint8_t *f = wire_last(&w, 0);
+    cr_assert_eq(f[47], WIRE_SYN | WIRE_ACK);
+    isn[i] = wire_get(f + 38, 4);
+  }
+  for (int i = 1; i < 7; i++)
+    cr_expect_gt((uint32_t)(isn[i] - isn[i - 1] + 1000), 2000, "%u after %u", isn[i], isn[i - 1]);
+  cr_expect_eq(isn[7] - isn[6], 250000);
+}

@@ -255,7 +255,7 @@ Test(stack_tcp, what_it_tells_is_true) {
   cr_expect_geq(i.peer_window, 1024 * 1024 - 64);
 }
 
-Test(stack_tcp, ports_and_sequence_numbers_cannot_be_guessed) {
+Test(stack_tcp, ports_cannot_be_guessed) {
   uint16_t ports[20];
   unsigned same = 0, rising = 0;
   for (int i = 0; i < 20; i++) {
@@ -388,4 +388,24 @@ Test(stack_tcp, a_connection_to_oneself) {
   run(&net, 5 * SEC);
   cr_expect_eq(server.got, 100000);
   stack_listener_close(l);
+}
+
+Test(stack_tcp, a_link_that_comes_back_carries_on) {
+  end_pair(&net, &client, &server);
+  struct stack_if_info info;
+  client.to_send = 200000;
+  end_send(&client);
+  nic_set_link(net.nic_a, false);
+  run(&net, 20 * SEC);
+  stack_if_info(net.a, &info);
+  cr_expect(!info.link_up);
+  cr_expect_lt(server.got, 200000);
+  cr_expect_eq(client.ended, 0);
+  struct net_endpoint local = ep(net.addr_a, 0), far = ep(net.addr_b, 80);
+  struct stack_conn *x;
+  cr_expect_eq(stack_tcp_connect(net.s, &local, &far, &end_ops, NULL, &x), -ENETUNREACH);
+  nic_set_link(net.nic_a, true);
+  run(&net, 60 * SEC);
+  cr_expect_eq(server.got, 200000);
+  cr_expect(!server.bad);
 }
