@@ -35,6 +35,8 @@ CRITERION_TESTS += tests/unit/test_libcapnet_grant
 tests_unit_test_libcapnet_grant_LDADD = $(tests_unit_test_libcapnet_call_LDADD)
 CRITERION_TESTS += tests/unit/test_libcapnet_tcp
 tests_unit_test_libcapnet_tcp_LDADD = $(tests_unit_test_libcapnet_call_LDADD)
+CRITERION_TESTS += tests/unit/test_gai
+tests_unit_test_gai_LDADD = libgai.la $(tests_unit_test_libcapnet_call_LDADD)
 CRITERION_TESTS += tests/unit/test_stack_dgram
 CRITERION_TESTS += tests/unit/test_stack_hostile
 CRITERION_TESTS += tests/sim/test_sim_tcp
@@ -51,6 +53,7 @@ tests_unit_test_status_render_LDADD = libclientview.la $(LDADD)
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).
 OTHER_TESTS =
+OTHER_TESTS += tests/lint/symbols.sh
 OTHER_TESTS += tests/test-runner-test.sh
 OTHER_TESTS += tests/unit/test_client_options.sh
 
