@@ -46,8 +46,8 @@ int auth_alive(const struct auth_node *n, uint64_t now_ns, struct auth_refusal *
   return 0;
 }
 
-/* Each ancestor of the kind is asked as well: a child then covers nothing that its parent does not, whatever the two sets
- * of rules look like. Where the kind changes, who minted has decided. */
+/* Each ancestor of the kind is asked as well: a child then covers nothing that its parent does not, whatever the two
+ * sets of rules look like. Where the kind changes, who minted has decided. */
 int auth_decide(struct auth_node *n, const struct auth_request *rq, uint64_t now_ns, struct auth_refusal *why) {
   int r = auth_alive(n, now_ns, why);
   if (r < 0) {

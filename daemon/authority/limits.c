@@ -8,11 +8,13 @@
 #define MIB (KIB * KIB)
 #define SECOND UINT64_C(1000) /* times are in ms */
 
-#define BUDGET(n, u, dflt, ceil, uid) {.name = n, .unit = u, .fallback = dflt, .ceiling = ceil, .per_uid = uid, .budget = true}
+#define BUDGET(n, u, dflt, ceil, uid) \
+  {.name = n, .unit = u, .fallback = dflt, .ceiling = ceil, .per_uid = uid, .budget = true}
 #define BOUND(n, u, dflt, ceil) {.name = n, .unit = u, .fallback = dflt, .ceiling = ceil}
 #define LEAST(n, u, dflt, floor) {.name = n, .unit = u, .fallback = dflt, .ceiling = floor, .minimum = true}
 
-/* A connection takes one each of sockets, children and (for its control) endpoints, so those two defaults are larger. */
+/* A connection takes one each of sockets, children and (for its control) endpoints, so those two defaults are
+ * larger. */
 const struct auth_limit_def auth_limits[AUTH_LIMIT_COUNT] = {
     [LIMIT_ENDPOINTS] = BUDGET("endpoints", "", 512, 65535, 2048),
     [LIMIT_CHILDREN] = BUDGET("children", "", 512, 65535, 2048),

@@ -9,7 +9,8 @@
 
 static size_t rights_size(unsigned n) { return sizeof(struct auth_rights) + n * sizeof(struct auth_rule); }
 
-int auth_rights_parse(enum auth_kind kind, const char *const *lines, size_t n, struct auth_rights **ret, char err[160]) {
+int auth_rights_parse(enum auth_kind kind, const char *const *lines, size_t n, struct auth_rights **ret,
+                      char err[160]) {
   if (n > AUTH_RULES_MAX) {
     (void)snprintf(err, 160, "at most %d rules, not %zu", AUTH_RULES_MAX, n);
     return -E2BIG;

@@ -4,7 +4,7 @@
  *   tcp-connect   DEST:PORTS         DEST is an address, a prefix, [v6 prefix], or *; PORTS is N, N-M or *
  *   tcp-listen    ADDR:PORTS         ADDR is interface-address, an address, [v6], or * (every address)
  *   ping          DEST
- *   dns           SUFFIX [TYPES]     SUFFIX covers itself and what is below; * is every name; TYPES A,AAAA (default both)
+ *   dns           SUFFIX [TYPES]     SUFFIX covers itself and what is below; * is every name; TYPES A,AAAA or both
  *   status        own | grant | all
  *   manager       INTERFACE OPS      INTERFACE or *; OPS of get,set,renew,release
  *   grant, tcp-listener, tcp-socket  no rules
@@ -78,9 +78,9 @@ bool auth_rule_subset(enum auth_kind kind, const struct auth_rule *child, const 
 int auth_rights_parse(enum auth_kind kind, const char *const *lines, size_t n, struct auth_rights **ret, char err[160]);
 struct auth_rights *auth_rights_copy(const struct auth_rights *r);
 bool auth_rights_cover(const struct auth_rights *r, const struct auth_request *rq);
-/* Every child's rule lies within one rule of the parent; ret_first (may be NULL) is the first that does not. A host rule lies
- * within a wider one though it may name an own or broadcast address that the wider one leaves out: a decision asks the whole
- * chain of ancestors (auth_decide), so nothing is gained. */
+/* Every child's rule lies within one rule of the parent; ret_first (may be NULL) is the first that does not. A host
+ * rule lies within a wider one though it may name an own or broadcast address that the wider one leaves out: a
+ * decision asks the whole chain of ancestors (auth_decide), so nothing is gained. */
 bool auth_rights_subset(const struct auth_rights *child, const struct auth_rights *parent,
                         const struct auth_rule **ret_first);
 /* "connect to 10.0.0.1:80", for sentences. */

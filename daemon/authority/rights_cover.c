@@ -9,7 +9,8 @@
 
 static bool is_host(const struct net_prefix *p) { return p->len == (p->addr.family == AF_INET ? 32 : 128); }
 
-/* The blocks of net_addr_class. 240.0.0.0/4 stands for reserved; the limited broadcast inside it is a case of its own. */
+/* The blocks of net_addr_class. 240.0.0.0/4 stands for reserved; the limited broadcast inside it is a case of its
+ * own. */
 static const struct {
   enum net_class class;
   struct net_prefix block;
@@ -34,8 +35,8 @@ static enum net_class prefix_class(const struct net_prefix *p) {
   return NET_UNICAST;
 }
 
-/* Special addresses are covered only by a rule that names nothing else (rights.h). The loopback is always the stack's own,
- * so that flag says nothing more there. */
+/* Special addresses are covered only by a rule that names nothing else (rights.h). The loopback is always the
+ * stack's own, so that flag says nothing more there. */
 static bool dest_covers(const struct auth_rule *r, const struct auth_request *rq) {
   struct net_addr a = net_addr_canonical(rq->to.addr);
   enum net_class class = net_addr_class(&a);

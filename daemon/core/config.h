@@ -100,8 +100,8 @@ struct grant *grant_free(struct grant *g); /* returns NULL */
 /* Do both give the same to the same? Descriptions count, places in the file do not. */
 bool grant_equal(const struct grant *a, const struct grant *b);
 
-/* Looks users and groups up. May block on NSS: for a worker thread; touches g alone. report, which may be NULL, is called
- * from that thread. 0; -ENOENT unknown; -EINVAL the overflow id, which never matches; -EIO NSS failed. */
+/* Looks users and groups up. May block on NSS: for a worker thread; touches g alone. report, which may be NULL, is
+ * called from that thread. 0; -ENOENT unknown; -EINVAL the overflow id, which never matches; -EIO NSS failed. */
 int config_grant_resolve(struct grant *g, config_report_fn report, void *arg);
 
 #endif

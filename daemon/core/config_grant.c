@@ -186,7 +186,7 @@ static void finish_item(struct grant_context *ctx) {
 static int begin_section(struct config_parser *p, const char *name, char reason[REASON_MAX]) {
   struct grant_context *ctx = p->user;
   struct grant *g = ctx->g;
-  enum auth_kind kind;
+  enum auth_kind kind = AUTH_GRANT;
   char label[33];
   finish_item(ctx);
   p->into = ctx;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Lines over inih. Its handler is told no line number and nothing of an empty section, it cuts what is too long and takes an
- * indented line for the continuation of a value. So the reader below hands it one checked line at a time: what
+ * Lines over inih. Its handler is told no line number and nothing of an empty section, it cuts what is too long and
+ * takes an indented line for the continuation of a value. So the reader below hands it one checked line at a time: what
  * arrives at the handler belongs to the line just read.
  */
 #include "core/config_ini.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * What the parsers of both kinds of file share: lines and keys over inih, values, and reading a file that can be trusted.
+ * What the parsers of both kinds of file share: lines and keys over inih, values, and reading a file that can be
+ * trusted.
  */
 #ifndef CAPNET_CORE_CONFIG_INI_H
 #define CAPNET_CORE_CONFIG_INI_H
@@ -21,7 +22,8 @@ struct config_parser {
   config_report_fn report;
   void *arg;
   unsigned line, errors;
-  /* A section begins: sets keys, n_keys, into and more for what follows. Negative with the reason: its keys are skipped. */
+  /* A section begins: sets keys, n_keys, into and more for what follows. Negative with the reason: its keys are
+   * skipped. */
   int (*section)(struct config_parser *p, const char *name, char reason[REASON_MAX]);
   void *user;
   const struct config_key *keys;

@@ -122,7 +122,9 @@ static int set_hostname(void *arg, const char *value, char reason[REASON_MAX]) {
 static int set_host_loopback(void *arg, const char *value, char reason[REASON_MAX]) {
   struct config_interface *i = arg;
   i->host_loopback = strcmp(value, "yes") == 0;
-  return i->host_loopback || strcmp(value, "no") == 0 ? 0 : config_reason(reason, "\"%.40s\" is neither yes nor no", value);
+  if (i->host_loopback || strcmp(value, "no") == 0)
+    return 0;
+  return config_reason(reason, "\"%.40s\" is neither yes nor no", value);
 }
 
 static int set_forward(void *arg, const char *value, char reason[REASON_MAX]) {
