@@ -27,7 +27,7 @@ static const char help[] =
     "finishes its side (FIN) and keeps reading until the peer does.\n"
     "\n"
     "  -l, --listen         wait for one connection; ADDRESS may be * or interface-address\n"
-    "  -g, --grant NAME     take the capability from this grant (otherwise: inherited, $CAPNET_GRANT, \"default\")\n"
+    "  -g, --grant NAME     take the capability from this grant (otherwise: inherited, $CAPNET_GRANT, \"cat\")\n"
     "  -4, -6               only IPv4, only IPv6 addresses of HOST\n"
     "  -w, --wait SECONDS   give up connecting or waiting after so long (0: never; the default)\n"
     "  -d, --no-input       do not read standard input (but do not finish this side either)\n"
@@ -49,7 +49,7 @@ struct options {
   bool listen, no_input, verbose;
 };
 
-static const char default_grant[] = "default";
+static const char default_grant[] = "cat";
 
 /* --- 3. the bytes ------------------------------------------------------------------------------------------------- */
 

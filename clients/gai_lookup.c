@@ -100,7 +100,7 @@ static int resolve(const char *node, unsigned types, struct capnet_dns_result **
     }
     capnet_close(cap);
   }
-  int r = capnet_open(NULL, "default", "dns", LOOKUP_MS, &cap, err);
+  int r = capnet_open(NULL, "resolve", "dns", LOOKUP_MS, &cap, err);
   if (r < 0)
     return r;
   r = capnet_resolve(cap, node, types, 0, LOOKUP_MS, ret, err);

@@ -8,3 +8,9 @@ examplesdir = $(docdir)/examples
 dist_examples_DATA = docs/examples/admin.grant docs/examples/cat.grant docs/examples/ping.grant \
 	docs/examples/resolve.grant docs/examples/web.grant
 EXTRA_DIST += docs/man/capnetd.conf.5 docs/man/capnet.grant.5
+man_MANS += docs/man/capnet.1
+man_MANS += docs/man/capnet-cat.1
+man_MANS += docs/man/capnet-getaddrinfo.7
+man_MANS += docs/man/capnet-run.1
+man_MANS += docs/man/libcapnet.3
+EXTRA_DIST += docs/man/capnet.1 docs/man/capnet-cat.1 docs/man/capnet-getaddrinfo.7 docs/man/capnet-run.1 docs/man/libcapnet.3

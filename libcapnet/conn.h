@@ -11,7 +11,7 @@
 #ifndef LIBCAPNET_CONN_H
 #define LIBCAPNET_CONN_H
 
-#include "base/util.h"
+#include "libcapnet/util.h"
 #include "proto/capability.pb-c.h"
 #include "proto/codec.h"
 

@@ -16,6 +16,7 @@ libcapnet_la_SOURCES = \
 	libcapnet/tcp.c \
 	libcapnet/tcp.h \
 	libcapnet/tcp_io.c \
+	libcapnet/util.h \
 	libcapnet/version.c
 libcapnet_la_LIBADD = libproto.la $(PROTOBUF_C_LIBS) $(JANSSON_LIBS)
 libcapnet_la_LDFLAGS = $(AM_LDFLAGS) -version-info 0:0:0 -Wl,--version-script=$(srcdir)/libcapnet/libcapnet.map
