@@ -56,8 +56,10 @@ OTHER_TESTS =
 OTHER_TESTS += tests/lint/symbols.sh
 OTHER_TESTS += tests/test-runner-test.sh
 OTHER_TESTS += tests/unit/test_client_options.sh
+OTHER_TESTS += tests/unit/test_bench_report.py
 
 include tests/fuzz/local.mk
+include tests/bench/local.mk
 
 if HAVE_CRITERION
 check_PROGRAMS += $(CRITERION_TESTS)
