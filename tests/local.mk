@@ -42,6 +42,7 @@ tests_unit_test_clients_cat_LDADD = $(tests_unit_test_libcapnet_call_LDADD)
 CRITERION_TESTS += tests/unit/test_stack_dgram
 CRITERION_TESTS += tests/unit/test_stack_hostile
 CRITERION_TESTS += tests/sim/test_sim_tcp
+CRITERION_TESTS += tests/sim/test_names
 
 CLIENT_VIEW_TESTS = tests/unit/test_client_text tests/unit/test_ping_stats tests/unit/test_resolve_render \
 	tests/unit/test_status_json tests/unit/test_status_render

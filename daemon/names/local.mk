@@ -1,2 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# libcapnetd_la_SOURCES += daemon/names/FILE.c
+libcapnetd_la_SOURCES += \
+  daemon/names/names.h \
+  daemon/names/names_impl.h \
+  daemon/names/names.c \
+  daemon/names/names_attempt.c \
+  daemon/names/names_parse.c

@@ -38,16 +38,17 @@ struct names_answer {
   struct net_endpoint upstream; /* that answered; family 0 if none did */
   uint64_t elapsed_ns;
 };
-/* error: 0, -ENOENT no such name, -ENODATA no such record, -ETIMEDOUT, -EREMOTEIO the server failed (SERVFAIL), -ECONNREFUSED the
- * server refused (REFUSED, or nothing listens there), -EBADMSG malformed, -EADDRNOTAVAIL no servers, -ENONET no address or
- * route, -EMSGSIZE over answer_max. answer is never NULL; borrowed until return. */
+/* error: 0, -ENOENT no such name, -ENODATA no such record, -ETIMEDOUT, -EREMOTEIO the server failed (SERVFAIL),
+ * -ECONNREFUSED the server refused (REFUSED, or nothing listens there), -EHOSTUNREACH an ICMP error said that it
+ * cannot be reached, -EBADMSG malformed, -EADDRNOTAVAIL no servers, -ENONET no address or route, -EMSGSIZE over
+ * answer_max, -ENOMEM. answer is never NULL; borrowed until return. The query is gone once fn is called. */
 typedef void (*names_fn)(void *arg, int error, const struct names_answer *answer);
 
 struct names_request {
   const char *name; /* canonical or not; a final dot means no search */
   enum names_type type;
   bool no_search;
-  uint64_t timeout_ms;  /* for the whole query, all servers and search domains */
+  uint64_t timeout_ms;  /* for the whole query, all servers and search domains; 0: ten seconds */
   size_t answer_max;    /* bytes of addresses (4 or 16 each) */
 };
 /* fn is called once, from the loop, never from inside this call. -EINVAL (not a name), -ENOBUFS, -ENOMEM. */
@@ -60,8 +61,8 @@ int names_canonical(const char *name, char ret[NAMES_NAME_MAX]);
 struct names_info {
   const struct names_config *config;
   int in_use;            /* index of the server that answered last, -1: none yet */
-  char last_error[160];  /* "" when the last query succeeded, or none was made */
-  uint64_t queries, failures;
+  char last_error[400]; /* "" when the last query was answered (that there is no such name too), or none was made */
+  uint64_t queries, failures; /* a failure: no answer, or one that nobody can use */
   unsigned in_flight;
 };
 void names_info(const struct names *n, struct names_info *ret);

@@ -2,12 +2,13 @@
  * Any bytes as messages for a DHCP client: each is decoded, then given to a machine in each state. The transaction id
  * and hardware address are put right, or nearly every input would end at that check.
  */
+#include "fuzz.h"
+
 #include "base/util.h"
 #include "netconf/dhcp4_machine.h"
 
 static uint32_t same(void *arg _unused_) { return 0x01020304; }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct dhcp4_reply r;
   if (dhcp4_decode(data, size, &r) < 0)
