@@ -44,6 +44,8 @@ if ENABLE_FUZZERS
 noinst_PROGRAMS += tests/fuzz/fuzz_config
 tests_fuzz_fuzz_config_LDADD = $(CAPNETD_LIBS)
 tests_fuzz_fuzz_config_LDFLAGS = $(LIBFUZZER_FLAGS)
+endif
+
 check_PROGRAMS += tests/fuzz/replay_dhcp4
 OTHER_TESTS += tests/fuzz/replay_dhcp4
 tests_fuzz_replay_dhcp4_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_dhcp4.c

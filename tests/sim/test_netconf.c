@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Addresses and leases on the real stack: a scripted DHCP server on the other end of the wire, clocks moved by hand.
+ */
+#include "../unit/dhcp4_util.h"
+#include "../unit/stack_util.h"
+#include "netconf/netconf.h"
+
+#define ADDR 0x0a010005u   /* 10.1.0.5 */
+#define SERVER 0x0a010001u /* 10.1.0.1, interface b */
+
+struct told {
+  unsigned address, resolver, lease;
+  struct net_addr addr;
+  uint8_t prefix_len;
+  const char *origin;
+  struct names_config resolv;
+  enum dhcp_state state;
+  char text[256];
+};
+
+static struct net net;
+static struct netconf *nc;
+static struct told told;
+static struct stack_udp *server; /* port 67 of b */
+static struct {
+  bool silent, nak, broadcast;
+  uint32_t addr, lease_s;
+  unsigned seen[9]; /* by type */
+  uint8_t last[600];
+  size_t last_len;
+  struct net_endpoint from, to;
+} srv;
+
+static void on_address(void *arg _unused_, const struct net_addr *addr, uint8_t len, const char *origin) {
+  told.address++;
+  told.addr = *addr;
+  told.prefix_len = len;
+  told.origin = origin;
+}
+static void on_resolver(void *arg _unused_, const struct names_config *c) {
+  told.resolver++;
+  told.resolv = *c;
+}
+static void on_lease(void *arg _unused_, enum dhcp_state from, enum dhcp_state to, const char *text) {
+  cr_expect_neq(from, to);
+  told.lease++;
+  told.state = to;
+  snprintf(told.text, sizeof(told.text), "%s", text);
+}
+static const struct netconf_upcalls upcalls = {on_address, on_resolver, on_lease};
+
+static void answer(const uint8_t *data, uint8_t type) {
+  struct raw r;
+  raw_begin(&r, type, (uint32_t)data[4] << 24 | (uint32_t)data[5] << 16 | (uint32_t)data[6] << 8 | data[7], data + 28,
+            srv.addr);
+  raw_opt32(&r, 54, SERVER);
+  if (type != DHCP4_NAK) {
+    raw_opt32(&r, 51, srv.lease_s);
+    raw_opt32(&r, 1, 0xffffff00);
+    raw_opt32(&r, 3, SERVER);
+    raw_opt32(&r, 6, 0x0a010035);
+    raw_opt(&r, 15, "lan.test", 8);
+  }
+  raw_end(&r);
+  /* Unicast to an address that the client does not have yet would need its hardware address: a server on a general
+   * stack broadcasts. test_stack_dgram has the other way. */
+  struct net_endpoint to = ep(net_addr_v4(srv.broadcast ? 0xffffffff : srv.addr), 68);
+  cr_assert_eq(stack_udp_send(server, &to, r.b, r.len), 0);
+}
+
+static void on_received(void *arg _unused_, const struct net_endpoint *from, const struct net_endpoint *to,
+                        const uint8_t *data, size_t len) {
+  size_t n;
+  const uint8_t *type = raw_find(data, len, 53, &n);
+  cr_assert(type != NULL && *type < ARRAY_SIZE(srv.seen) && len <= sizeof(srv.last));
+  srv.seen[*type]++;
+  memcpy(srv.last, data, len);
+  srv.last_len = len;
+  srv.from = *from;
+  srv.to = *to;
+  if (srv.silent || *type == DHCP4_RELEASE)
+    return;
+  answer(data, *type == DHCP4_DISCOVER ? DHCP4_OFFER : srv.nak ? DHCP4_NAK : DHCP4_ACK);
+}
+static const struct stack_udp_ops server_ops = {.received = on_received};
+
+static void setup(void) {
+  net_open(&net, NULL);
+  stack_if_clear_ipv4(net.a);
+  net.addr_b = net_addr_v4(SERVER);
+  cr_assert_eq(stack_if_set_ipv4(net.b, &net.addr_b, 24, NULL), 0);
+  cr_assert_eq(stack_udp_open_if(net.b, 67, &server_ops, NULL, &server), 0);
+  memset(&told, 0, sizeof(told));
+  memset(&srv, 0, sizeof(srv));
+  srv.addr = ADDR;
+  srv.lease_s = 3600;
+  srv.broadcast = true;
+}
+static void teardown(void) {
+  nc = netconf_free(nc);
+  server = stack_udp_close(server);
+  cr_expect_eq(stats_of(&net).asserts, 0);
+  cr_expect_eq(stats_of(&net).udp, 0);
+  net_close(&net);
+}
+TestSuite(netconf, .init = setup, .fini = teardown, .timeout = 30);
+
+static void begin(enum netconf_mode mode) {
+  struct netconf_config c = {.mode = mode, .hostname = "box"};
+  if (mode == NETCONF_STATIC)
+    c.fixed = (struct netconf_static){net_addr_v4(ADDR), 24, net_addr_v4(SERVER)};
+  c.resolver.servers[0] = (struct names_server){ep(addr_of("192.0.2.53"), 53), "static"};
+  c.resolver.n_servers = 1;
+  cr_assert_eq(netconf_new(net.loop, net.a, &c, &upcalls, NULL, &nc), 0);
+  cr_assert_eq(told.address + told.resolver + told.lease, 0, "no upcall from inside netconf_new");
+  run(&net, 100 * MS);
+}
+static struct netconf_info info(void) {
+  struct netconf_info i;
+  netconf_info(nc, &i);
+  return i;
+}
+static bool stack_has(uint32_t v) {
+  struct stack_if_info i;
+  stack_if_info(net.a, &i);
+  return v == 0 ? i.addr.family == 0 : i.addr.family == AF_INET && net_addr_to_v4(&i.addr) == v;
+}
+static uint64_t now(void) { return loop_now(net.loop, CLOCK_ID_BOOT); }
+
+Test(netconf, lease) {
+  begin(NETCONF_DHCP);
+  cr_assert(stack_has(ADDR));
+  cr_expect_eq(told.address, 1);
+  cr_expect_str_eq(told.origin, "dhcp");
+  cr_expect_eq(told.prefix_len, 24);
+  cr_expect_eq(told.state, DHCP_BOUND);
+  cr_expect_str_eq(told.text, "a: bound: the server granted a lease: 10.1.0.5/24 from 10.1.0.1 for 3600 s");
+  cr_expect_eq(told.resolv.n_servers, 2);
+  cr_expect_str_eq(told.resolv.servers[0].origin, "static", "what is configured comes first");
+  cr_expect_str_eq(told.resolv.servers[1].origin, "dhcp");
+  cr_expect(told.resolv.search_present);
+  cr_expect_str_eq(told.resolv.search[0].name, "lan.test");
+  size_t n;
+  const uint8_t *name = raw_find(srv.last, srv.last_len, 12, &n);
+  cr_expect(name != NULL && n == 3 && memcmp(name, "box", 3) == 0);
+  struct netconf_info i = info();
+  cr_expect_eq(i.dhcp, DHCP_BOUND);
+  cr_expect_eq(net_addr_to_v4(&i.server), SERVER);
+  cr_expect_eq(net_addr_to_v4(&i.gateway), SERVER);
+  cr_expect_leq(i.valid_until_ns, now() + 3600 * SEC);
+  cr_expect_gt(i.valid_until_ns, now() + 3599 * SEC);
+  cr_expect_lt(i.t1_ns, i.t2_ns);
+}
+
+static struct stack_udp *user;
+static unsigned user_ended;
+static void on_user_ended(void *arg _unused_) { user_ended++; }
+static const struct stack_udp_ops user_ops = {.ended = on_user_ended};
+static void open_user(void) {
+  struct net_endpoint at = ep(net_addr_v4(ADDR), 0);
+  user_ended = 0;
+  cr_assert_eq(stack_udp_open(net.s, &at, &user_ops, NULL, &user), 0);
+}
+
+Test(netconf, renewal_touches_nothing) {
+  begin(NETCONF_DHCP);
+  open_user();
+  unsigned requests = srv.seen[DHCP4_REQUEST];
+  for (int i = 0; i < 10; i++)
+    run(&net, 1800 * SEC);
+  cr_expect_eq(srv.seen[DHCP4_REQUEST], requests + 10);
+  cr_expect_eq(srv.seen[DHCP4_DISCOVER], 1);
+  cr_expect_eq(net_addr_to_v4(&srv.to.addr), SERVER, "renewed by unicast");
+  cr_expect_eq(net_addr_to_v4(&srv.from.addr), ADDR);
+  cr_expect_eq(user_ended, 0);
+  cr_expect_eq(told.address, 1);
+  cr_expect_eq(told.resolver, 2, "what is configured, then what the lease added");
+  user = stack_udp_close(user);
+}
+
+Test(netconf, unicast_answers_before_the_address) {
+  srv.silent = true;
+  begin(NETCONF_DHCP);
+  cr_expect_eq(net_addr_is_unspecified(&srv.from.addr), true);
+  cr_expect_eq(net_addr_to_v4(&srv.to.addr), 0xffffffff);
+  cr_expect_eq(srv.last[10] & 0x80, 0, "no broadcast flag");
+}
+
+Test(netconf, expiry_takes_everything_in_the_same_turn) {
+  begin(NETCONF_DHCP);
+  open_user();
+  srv.silent = true;
+  uint64_t left = info().valid_until_ns - now();
+  run(&net, left - 1 * MS);
+  cr_expect(stack_has(ADDR));
+  cr_expect_eq(told.state, DHCP_REBINDING);
+  run(&net, 1 * MS);
+  cr_expect(stack_has(0));
+  cr_expect_eq(told.state, DHCP_EXPIRED);
+  cr_expect_eq(told.addr.family, 0);
+  cr_expect_eq(told.resolv.n_servers, 1);
+  cr_expect_not(told.resolv.search_present);
+  cr_expect_eq(user_ended, 1);
+  struct stack_route_info route;
+  struct net_addr far = addr_of("192.0.2.1");
+  cr_expect_lt(stack_route_lookup(net.s, &far, &route), 0);
+  cr_expect_null(info().origin);
+  user = stack_udp_close(user);
+  run(&net, 3600 * SEC);
+  cr_expect_gt(srv.seen[DHCP4_DISCOVER], 30, "asks for ever");
+  srv.silent = false;
+  run(&net, 70 * SEC);
+  cr_expect(stack_has(ADDR));
+}
+
+Test(netconf, suspend_outlasts_the_lease) {
+  begin(NETCONF_DHCP);
+  srv.silent = true;
+  cr_assert_eq(loop_sim_suspend(net.loop, 2 * 3600 * SEC), 0);
+  run(&net, 1);
+  cr_expect(stack_has(0));
+  cr_expect_eq(told.state, DHCP_EXPIRED);
+}
+
+Test(netconf, refused_and_moved) {
+  begin(NETCONF_DHCP);
+  srv.nak = true;
+  run(&net, 1801 * SEC);
+  cr_expect(stack_has(0));
+  srv.nak = false;
+  srv.addr = ADDR + 1;
+  run(&net, 120 * SEC);
+  cr_expect(stack_has(ADDR + 1));
+}
+
+Test(netconf, renew_and_release) {
+  begin(NETCONF_DHCP);
+  unsigned requests = srv.seen[DHCP4_REQUEST];
+  run(&net, 10 * SEC);
+  cr_assert_eq(netconf_renew(nc), 0);
+  run(&net, 100 * MS);
+  cr_expect_eq(srv.seen[DHCP4_REQUEST], requests + 1);
+  cr_expect_eq(told.state, DHCP_BOUND);
+  cr_assert_eq(netconf_release(nc), 0);
+  cr_expect(stack_has(0));
+  run(&net, 100 * MS);
+  cr_expect_eq(srv.seen[DHCP4_RELEASE], 1, "sent before the address went");
+  cr_expect_eq(net_addr_to_v4(&srv.from.addr), ADDR);
+  cr_expect_eq(netconf_release(nc), -ENODATA);
+  run(&net, 3600 * SEC);
+  cr_expect(stack_has(0), "stays away until asked");
+  cr_assert_eq(netconf_renew(nc), 0);
+  run(&net, 100 * MS);
+  cr_expect(stack_has(ADDR));
+}
+
+Test(netconf, link) {
+  begin(NETCONF_DHCP);
+  netconf_link(nc, false);
+  run(&net, 10 * SEC);
+  cr_expect(stack_has(ADDR));
+  unsigned requests = srv.seen[DHCP4_REQUEST];
+  netconf_link(nc, true);
+  run(&net, 100 * MS);
+  cr_expect_eq(srv.seen[DHCP4_REQUEST], requests + 1, "asks whether this is still our network");
+  cr_expect_eq(told.state, DHCP_BOUND);
+  netconf_link(nc, false);
+  srv.nak = true;
+  netconf_link(nc, true);
+  run(&net, 100 * MS);
+  cr_expect(stack_has(0));
+}
+
+Test(netconf, fixed) {
+  begin(NETCONF_STATIC);
+  cr_expect(stack_has(ADDR));
+  cr_expect_str_eq(info().origin, "static");
+  cr_expect_eq(info().valid_until_ns, 0);
+  cr_expect_eq(info().dhcp, DHCP_OFF);
+  cr_expect_eq(netconf_renew(nc), -EPROTONOSUPPORT);
+  cr_expect_eq(netconf_release(nc), -ENODATA);
+  open_user();
+  struct netconf_static same = {net_addr_v4(ADDR), 24, net_addr_v4(SERVER)};
+  cr_expect_eq(netconf_set_static(nc, &same, NULL), 0);
+  cr_expect_eq(user_ended, 0);
+  cr_expect_eq(told.address, 1);
+  struct names_config r = {.search_present = true};
+  struct netconf_static other = {net_addr_v4(ADDR + 2), 24, {0}};
+  cr_expect_eq(netconf_set_static(nc, &other, &r), 0);
+  cr_expect(stack_has(ADDR + 2));
+  cr_expect_eq(user_ended, 1);
+  cr_expect_eq(info().resolver->n_servers, 0);
+  cr_expect(info().resolver->search_present, "an empty list that somebody configured");
+  user = stack_udp_close(user);
+}
+
+Test(netconf, between_dhcp_and_static) {
+  begin(NETCONF_DHCP);
+  struct netconf_static s = {net_addr_v4(ADDR), 24, {0}};
+  open_user();
+  cr_assert_eq(netconf_set_static(nc, &s, NULL), 0);
+  cr_expect_eq(user_ended, 0, "the same address: nothing ends");
+  cr_expect_str_eq(info().origin, "static");
+  cr_expect_str_eq(told.origin, "static");
+  cr_expect_eq(told.state, DHCP_OFF);
+  cr_expect_eq(told.resolv.n_servers, 1);
+  run(&net, 7200 * SEC);
+  cr_expect(stack_has(ADDR), "no lease runs on in secret");
+  user = stack_udp_close(user);
+  cr_assert_eq(netconf_use_dhcp(nc), 0);
+  cr_expect(stack_has(0));
+  run(&net, 100 * MS);
+  cr_expect(stack_has(ADDR));
+  cr_expect_str_eq(info().origin, "dhcp");
+  cr_expect_eq(netconf_use_dhcp(nc), 0);
+  cr_expect(stack_has(ADDR));
+}
+
+Test(netconf, what_is_no_address_for_a_host) {
+  begin(NETCONF_NONE);
+  cr_expect(stack_has(0));
+  static const struct {
+    const char *addr;
+    uint8_t len;
+    const char *gateway;
+  } bad[] = {{"0.0.0.0", 24, NULL},      {"127.0.0.1", 8, NULL},   {"224.0.0.1", 24, NULL},     {"10.0.0.0", 24, NULL},
+             {"10.0.0.255", 24, NULL},   {"10.0.0.1", 0, NULL},    {"10.0.0.1", 33, NULL},      {"::1", 24, NULL},
+             {"10.0.0.1", 24, "10.0.0.1"}, {"10.0.0.1", 24, "::1"}, {"10.0.0.1", 24, "224.0.0.1"}};
+  for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+    struct netconf_static s = {addr_of(bad[i].addr), bad[i].len, {0}};
+    if (bad[i].gateway != NULL)
+      s.gateway = addr_of(bad[i].gateway);
+    cr_expect_eq(netconf_set_static(nc, &s, NULL), -EINVAL, "row %zu", i);
+    struct netconf_config c = {.mode = NETCONF_STATIC, .fixed = s};
+    struct netconf *x;
+    cr_expect_eq(netconf_new(net.loop, net.a, &c, &upcalls, NULL, &x), -EINVAL, "row %zu", i);
+  }
+  cr_expect_eq(info().mode, NETCONF_NONE);
+}
