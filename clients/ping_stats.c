@@ -39,7 +39,7 @@ static uint64_t root(unsigned __int128 n) {
   return low;
 }
 
-/* sqrt(E[x²] − E[x]²). E[x]² is taken as sum/n times sum, over n, so that rounding the mean does not grow with it. */
+/* sqrt(E[x²] − E[x]²). E[x]² comes from sum and remainder, so that the rounding of the mean does not grow with it. */
 uint64_t ping_stats_mdev_us(const struct ping_stats *s) {
   if (!s->n_rtt) {
     return 0;
@@ -77,8 +77,8 @@ static void put_ms(FILE *out, uint64_t us, char after) {
 }
 
 void ping_summary(FILE *out, const char *target, const struct ping_stats *s, uint64_t elapsed_ms) {
-  (void)fprintf(out, "\n--- %s ping statistics ---\n%" PRIu64 " packets transmitted, %" PRIu64 " received", target, s->sent,
-                s->received);
+  (void)fprintf(out, "\n--- %s ping statistics ---\n", target);
+  (void)fprintf(out, "%" PRIu64 " packets transmitted, %" PRIu64 " received", s->sent, s->received);
   if (s->duplicates) {
     (void)fprintf(out, ", +%" PRIu64 " duplicates", s->duplicates);
   }

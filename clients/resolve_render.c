@@ -33,7 +33,9 @@ const struct resolve_failure *resolve_failure_of(const char *code) {
   return NULL;
 }
 
-static const char *type_name(unsigned type) { return type == CAPNET_DNS_AAAA ? "AAAA" : type == CAPNET_DNS_A ? "A" : "?"; }
+static const char *type_name(unsigned type) {
+  return type == CAPNET_DNS_AAAA ? "AAAA" : type == CAPNET_DNS_A ? "A" : "?";
+}
 
 int resolve_exit(const struct capnet_dns_result *r) {
   int first = EXIT_OTHER;
@@ -95,7 +97,8 @@ static void render_answer(const struct capnet_dns_answer *a, const char *asked, 
 static void render_origin(const struct capnet_dns_answer *a, const struct style *s) {
   char *took = text_microseconds(a->elapsed_us), *source = text_escape(*a->source ? a->source : "unknown");
   char *upstream = text_escape(a->upstream);
-  char *line = text_format("  %s: from %s%s%s in %s", type_name(a->type), source, *upstream ? " by " : "", upstream, took);
+  char *line =
+      text_format("  %s: from %s%s%s in %s", type_name(a->type), source, *upstream ? " by " : "", upstream, took);
   style_put(s, COLOUR_DIM, line);
   (void)fputc('\n', s->out);
   free(line);

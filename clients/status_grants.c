@@ -62,7 +62,8 @@ static void node_list_put(struct node_list *l, const char *item) {
   wrap_item(&l->wrap, item);
 }
 
-static struct node_list node_list_of(const struct grants_view *v, const char *prefix, unsigned depth, const char *label) {
+static struct node_list node_list_of(const struct grants_view *v, const char *prefix, unsigned depth,
+                                     const char *label) {
   unsigned label_width = (unsigned)strlen(label) + 1;
   return (struct node_list){
       .wrap = {.style = v->style, .separator = ", ", .indent_width = 2 + 3 * depth + label_width},
@@ -116,14 +117,15 @@ static void put_word(struct wrap *w, enum colour c, const char *label, const cha
   }
 }
 
-/* "connect #4 tcp-connect, taken by …": the root of a grant shows the grant's name. beside stands before what follows in
- * further lines. */
+/* "connect #4 tcp-connect, taken by …": the root of a grant shows the grant's name. beside stands before what follows
+ * in further lines. */
 static void render_head(const struct grants_view *v, const json_t *node, const char *beside, unsigned depth) {
   const struct style *s = v->style;
   const char *name = status_string(node, "name"), *grant = status_string(node, "grant");
   const char *state = status_string(node, "state"), *reason = status_string(node, "reason");
   const char *shown = depth == 0 && grant ? grant : name && *name ? name : grant ? grant : "?";
-  struct wrap w = {.style = s, .separator = " ", .indent = beside, .indent_width = 5 + 3 * depth, .column = 2 + 3 * depth};
+  struct wrap w = {
+      .style = s, .separator = " ", .indent = beside, .indent_width = 5 + 3 * depth, .column = 2 + 3 * depth};
   put_word(&w, COLOUR_BOLD, "", shown);
   uint64_t n;
   if (status_number(node, "id", &n)) {
@@ -149,13 +151,14 @@ static void render_head(const struct grants_view *v, const json_t *node, const c
 }
 
 /* The depth is bounded by status_shape. */
-static void render_node(const struct grants_view *v, const json_t *node, const char *prefix, unsigned depth, bool last) {
+static void render_node(const struct grants_view *v, const json_t *node, const char *prefix, unsigned depth,
+                        bool last) {
   bool root = depth == 0;
   const char *glyph = root ? "" : last ? v->glyphs->last : v->glyphs->branch;
   (void)fprintf(v->style->out, "%s%s", prefix, glyph);
   const json_t *children = json_object_get(node, "children");
   size_t n = json_array_size(children);
-  char *below = root ? text_format("%s", prefix) : text_format("%s%s", prefix, last ? v->glyphs->none : v->glyphs->down);
+  char *below = text_format("%s%s", prefix, root ? "" : last ? v->glyphs->none : v->glyphs->down);
   char *beside = text_format("%s%s", below, n ? v->glyphs->down : v->glyphs->none);
   render_head(v, node, beside, depth);
   render_strings(v, node, "rights", "may", beside, depth + 1);

@@ -54,7 +54,8 @@ struct column {
 struct table;
 struct table *table_new(const struct column *columns, unsigned n_columns);
 struct table *table_free(struct table *t);
-/* One cell for each column, NULL for an empty one; copied and escaped. A column that is empty in every row is not shown. */
+/* One cell for each column, NULL for an empty one; copied and escaped. A column that is empty in every row is not
+ * shown. */
 void table_row(struct table *t, const char *const *cells);
 void table_paint(struct table *t, unsigned column, enum colour c); /* a cell of the last row */
 /* Under the last row: a list separated by ", ", escaped, wrapped between its items. */

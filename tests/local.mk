@@ -48,6 +48,8 @@ CRITERION_TESTS += tests/sim/test_netconf
 CLIENT_VIEW_TESTS = tests/unit/test_client_text tests/unit/test_ping_stats tests/unit/test_resolve_render \
 	tests/unit/test_status_json tests/unit/test_status_render
 CRITERION_TESTS += $(CLIENT_VIEW_TESTS)
+CRITERION_TESTS += tests/unit/test_client_programs
+tests_unit_test_client_programs_LDADD = $(tests_unit_test_libcapnet_call_LDADD)
 tests_unit_test_client_text_LDADD = libclientview.la $(LDADD)
 tests_unit_test_ping_stats_LDADD = libclientview.la $(LDADD)
 tests_unit_test_resolve_render_LDADD = libclientview.la $(LDADD)

@@ -101,8 +101,16 @@ Test(ping_stats, times_have_three_digits) {
   static const struct {
     uint64_t ns;
     const char *text;
-  } rows[] = {{0, "0.000"},        {999, "0.000"},       {45000, "0.045"},   {999999, "0.999"},     {1000000, "1.00"},
-              {9999999, "9.99"},   {10000000, "10.0"},   {99999999, "99.9"}, {100000000, "100"},    {1234567890, "1234"},
+  } rows[] = {{0, "0.000"},
+              {999, "0.000"},
+              {45000, "0.045"},
+              {999999, "0.999"},
+              {1000000, "1.00"},
+              {9999999, "9.99"},
+              {10000000, "10.0"},
+              {99999999, "99.9"},
+              {100000000, "100"},
+              {1234567890, "1234"},
               {UINT64_MAX, "18446744073709"}};
   for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
     char *text = ping_time_text(rows[i].ns);
@@ -126,7 +134,8 @@ Test(ping_stats, the_summary_reads_as_pings) {
 Test(ping_stats, without_a_reply_there_is_no_rtt_line) {
   struct ping_stats s = {.sent = 2};
   char *text = summary_of(&s, 1000);
-  cr_assert_str_eq(text, "\n--- host ping statistics ---\n2 packets transmitted, 0 received, 100% packet loss, time 1000ms\n");
+  cr_assert_str_eq(
+      text, "\n--- host ping statistics ---\n2 packets transmitted, 0 received, 100% packet loss, time 1000ms\n");
   free(text);
 }
 

@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const codes[] = {"DENIED",           "NOT_FOUND",   "NO_DATA",          "TIMED_OUT", "SERVER_REFUSED", "SERVER_FAILURE",
-                                    "MALFORMED_ANSWER", "UNAVAILABLE", "NO_CONFIGURATION", "TOO_LARGE", "DEADLINE"};
+static const char *const codes[] = {"DENIED",           "NOT_FOUND",      "NO_DATA",          "TIMED_OUT",
+                                    "SERVER_REFUSED",   "SERVER_FAILURE", "MALFORMED_ANSWER", "UNAVAILABLE",
+                                    "NO_CONFIGURATION", "TOO_LARGE",      "DEADLINE"};
 enum { N_CODES = sizeof(codes) / sizeof(codes[0]) };
 
 Test(resolve_render, each_failure_has_its_own_sentence_and_exit_code) {
@@ -37,8 +38,12 @@ static struct capnet_dns_address v4[] = {{"192.0.2.80", 300}, {"192.0.2.81", 30}
 static char *aliases[] = {"www.example.net", "edge\033.example.net"};
 
 static struct capnet_dns_answer good_a(void) {
-  return (struct capnet_dns_answer){.type = CAPNET_DNS_A, .addresses = v4, .n_addresses = 2, .source = "dns",
-                                    .upstream = "10.0.2.3:53", .elapsed_us = 12345};
+  return (struct capnet_dns_answer){.type = CAPNET_DNS_A,
+                                    .addresses = v4,
+                                    .n_addresses = 2,
+                                    .source = "dns",
+                                    .upstream = "10.0.2.3:53",
+                                    .elapsed_us = 12345};
 }
 static struct capnet_dns_answer failed(unsigned type, const char *code) {
   struct capnet_dns_answer a = {.type = type, .source = "dns", .error = {.error = 1}};
@@ -60,7 +65,8 @@ Test(resolve_render, one_address_is_success_else_the_first_failure_counts) {
 
 Test(resolve_render, answers_chain_ttl_source_upstream_and_time) {
   struct capnet_dns_answer answers[] = {good_a(), failed(CAPNET_DNS_AAAA, "NO_DATA")};
-  struct capnet_dns_result r = {.name = "www.corp.example", .aliases = aliases, .n_aliases = 2, .answers = answers, .n_answers = 2};
+  struct capnet_dns_result r = {
+      .name = "www.corp.example", .aliases = aliases, .n_aliases = 2, .answers = answers, .n_answers = 2};
   char *text = NULL;
   size_t size = 0;
   FILE *f = open_memstream(&text, &size);
@@ -93,11 +99,12 @@ Test(resolve_render, json_has_a_list_even_for_what_failed) {
   struct capnet_dns_result r = {.name = "n", .aliases = aliases, .n_aliases = 1, .answers = answers, .n_answers = 2};
   json_t *json = resolve_json(&r, "asked");
   char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
-  cr_assert_str_eq(text,
-                   "{\"aliases\":[\"www.example.net\"],\"answers\":[{\"addresses\":[{\"address\":\"192.0.2.80\",\"ttl_s\":300},"
-                   "{\"address\":\"192.0.2.81\",\"ttl_s\":30}],\"elapsed_us\":12345,\"source\":\"dns\",\"type\":\"A\",\"upstream\":"
-                   "\"10.0.2.3:53\"},{\"addresses\":[],\"elapsed_us\":0,\"error\":\"TIMED_OUT\",\"message\":\"\",\"source\":\"dns\","
-                   "\"type\":\"AAAA\"}],\"asked\":\"asked\",\"name\":\"n\"}");
+  cr_assert_str_eq(
+      text,
+      "{\"aliases\":[\"www.example.net\"],\"answers\":[{\"addresses\":[{\"address\":\"192.0.2.80\",\"ttl_s\":300},"
+      "{\"address\":\"192.0.2.81\",\"ttl_s\":30}],\"elapsed_us\":12345,\"source\":\"dns\",\"type\":\"A\",\"upstream\":"
+      "\"10.0.2.3:53\"},{\"addresses\":[],\"elapsed_us\":0,\"error\":\"TIMED_OUT\",\"message\":\"\",\"source\":\"dns\","
+      "\"type\":\"AAAA\"}],\"asked\":\"asked\",\"name\":\"n\"}");
   free(text);
   json_decref(json);
 }

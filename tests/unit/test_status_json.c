@@ -100,7 +100,8 @@ Test(status_json, the_schemas_fields_are_the_golden_keys) {
 Test(status_json, the_fixture_prints_every_golden_key_and_no_other) {
   const char *top = getenv("top_srcdir");
   char *path = text_format("%s/tests/fixtures/status.json", top ? top : ".");
-  json_t *raw = json_load_file(path, 0, NULL), *shaped = status_shape(raw, NULL, 0), *set = json_object(), *want = golden();
+  json_t *raw = json_load_file(path, 0, NULL), *shaped = status_shape(raw, NULL, 0), *set = json_object(),
+         *want = golden();
   walk_json(shaped, "", set);
   subset(want, set, "not printed");
   subset(set, want, "printed, but not in the golden list");

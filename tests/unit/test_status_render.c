@@ -35,8 +35,12 @@ static char *rendered_raw(json_t *raw, const char *section, unsigned width, bool
   return text;
 }
 
-static void has(const char *text, const char *part) { cr_assert_not_null(strstr(text, part), "no '%s' in:\n%s", part, text); }
-static void lacks(const char *text, const char *part) { cr_assert_null(strstr(text, part), "'%s' in:\n%s", part, text); }
+static void has(const char *text, const char *part) {
+  cr_assert_not_null(strstr(text, part), "no '%s' in:\n%s", part, text);
+}
+static void lacks(const char *text, const char *part) {
+  cr_assert_null(strstr(text, part), "'%s' in:\n%s", part, text);
+}
 
 static size_t longest_line(const char *text) {
   size_t longest = 0;
@@ -79,9 +83,11 @@ Test(status_render, each_section_says_what_it_knows) {
   lacks(text, "connect.time");
   free(text);
   text = rendered(shaped, 0, false, true);
-  static const char *const more[] = {"lwip-asserts 0", "connect.time 30000 ms", "client recv 208K/208K", "rtt 23.4 ms",
-                                     "keepalive 7200s+9x75s", "keepalive off", "retransmits 17", "newreno",
-                                     "mtu 1500 (dhcp)", "rx 120,433 frames, 93.5M bytes, 2 dropped"};
+  static const char *const more[] = {"lwip-asserts 0",        "connect.time 30000 ms",
+                                     "client recv 208K/208K", "rtt 23.4 ms",
+                                     "keepalive 7200s+9x75s", "keepalive off",
+                                     "retransmits 17",        "newreno",
+                                     "mtu 1500 (dhcp)",       "rx 120,433 frames, 93.5M bytes, 2 dropped"};
   for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
     has(text, more[i]);
   }
@@ -164,8 +170,9 @@ Test(status_render, an_absent_search_list_is_told_from_an_empty_one) {
 }
 
 Test(status_render, what_is_unknown_is_not_shown_as_zero) {
-  char *text = rendered_raw(json_pack("{s:[{s:s, s:s, s:s}]}", "sockets", "kind", "tcp", "state", "SYN-SENT", "local",
-                                      "192.168.7.7:1"), "sockets", 0, true);
+  char *text = rendered_raw(
+      json_pack("{s:[{s:s, s:s, s:s}]}", "sockets", "kind", "tcp", "state", "SYN-SENT", "local", "192.168.7.7:1"),
+      "sockets", 0, true);
   lacks(text, "0");
   lacks(text, "RECV-Q");
   free(text);
@@ -180,8 +187,8 @@ Test(status_render, an_empty_answer_says_so_in_each_section) {
   json_t *raw = json_object(), *shaped = status_shape(raw, NULL, 0);
   cr_assert_eq(json_object_size(shaped), status_n_sections);
   char *text = rendered(shaped, 80, false, false);
-  static const char *const parts[] = {"no interface", "no route", "no neighbour", "no lease", "no socket",
-                                      "no capability was taken"};
+  static const char *const parts[] = {"no interface", "no route",  "no neighbour",
+                                      "no lease",     "no socket", "no capability was taken"};
   for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
     has(text, parts[i]);
   }
@@ -191,9 +198,9 @@ Test(status_render, an_empty_answer_says_so_in_each_section) {
 }
 
 Test(status_render, wrong_types_are_taken_as_absent) {
-  json_t *raw = json_pack("{s:s, s:[i, s, n, []], s:{s:i, s:s}, s:[{s:s, s:i}], s:[{s:s, s:s}, i]}", "interfaces", "no list",
-                          "routes", 1, "x", "resolver", "servers", 3, "queries", "many", "sockets", "stack_recv_queue",
-                          "deep", "state", 7, "grants", "id", "one", "rights", "all", 5);
+  json_t *raw = json_pack("{s:s, s:[i, s, n, []], s:{s:i, s:s}, s:[{s:s, s:i}], s:[{s:s, s:s}, i]}", "interfaces",
+                          "no list", "routes", 1, "x", "resolver", "servers", 3, "queries", "many", "sockets",
+                          "stack_recv_queue", "deep", "state", 7, "grants", "id", "one", "rights", "all", 5);
   json_t *shaped = status_shape(raw, NULL, 0);
   free(rendered(shaped, 80, false, true));
   json_decref(shaped);
@@ -217,18 +224,21 @@ static json_t *tree_of(json_t *flat) {
 }
 
 Test(status_render, grants_nest_under_their_parent_in_any_order) {
-  json_t *tree = tree_of(json_pack("[{s:i, s:i}, {s:i, s:i}, {s:i}]", "id", 3, "parent", 2, "id", 2, "parent", 1, "id", 1));
+  json_t *tree =
+      tree_of(json_pack("[{s:i, s:i}, {s:i, s:i}, {s:i}]", "id", 3, "parent", 2, "id", 2, "parent", 1, "id", 1));
   cr_assert_eq(json_array_size(tree), 1);
   char *text = json_dumps(tree, JSON_COMPACT | JSON_SORT_KEYS);
-  cr_assert_str_eq(text, "[{\"children\":[{\"children\":[{\"children\":[],\"id\":3,\"parent\":2}],\"id\":2,\"parent\":1}],"
-                         "\"id\":1}]");
+  cr_assert_str_eq(text,
+                   "[{\"children\":[{\"children\":[{\"children\":[],\"id\":3,\"parent\":2}],\"id\":2,\"parent\":1}],"
+                   "\"id\":1}]");
   free(text);
   json_decref(tree);
 }
 
 Test(status_render, orphans_loops_and_twins_are_shown_once) {
-  json_t *tree = tree_of(json_pack("[{s:i, s:i}, {s:i, s:i}, {s:i, s:i}, {s:i, s:i}, {s:i}, {s:i}, {}]", "id", 1, "parent", 99,
-                                   "id", 2, "parent", 2, "id", 3, "parent", 4, "id", 4, "parent", 3, "id", 5, "id", 5));
+  json_t *tree =
+      tree_of(json_pack("[{s:i, s:i}, {s:i, s:i}, {s:i, s:i}, {s:i, s:i}, {s:i}, {s:i}, {}]", "id", 1, "parent", 99,
+                        "id", 2, "parent", 2, "id", 3, "parent", 4, "id", 4, "parent", 3, "id", 5, "id", 5));
   cr_assert_eq(nodes_in(tree), 7);
   json_decref(tree);
 }
@@ -237,7 +247,8 @@ Test(status_render, a_chain_deeper_than_the_bound_loses_no_node) {
   enum { N = 500 };
   json_t *flat = json_array();
   for (int i = 0; i < N; i++) {
-    (void)json_array_append_new(flat, i ? json_pack("{s:i, s:i}", "id", i, "parent", i - 1) : json_pack("{s:i}", "id", 0));
+    (void)json_array_append_new(flat,
+                                i ? json_pack("{s:i, s:i}", "id", i, "parent", i - 1) : json_pack("{s:i}", "id", 0));
   }
   json_t *tree = tree_of(flat);
   cr_assert_eq(nodes_in(tree), N);
@@ -252,8 +263,8 @@ Test(status_render, the_way_to_a_destination) {
   size_t size = 0;
   FILE *f = open_memstream(&text, &size);
   struct style s = {.out = f};
-  json_t *via = json_pack("{s:s, s:s, s:s, s:s, s:s}", "destination", "0.0.0.0/0", "gateway", "10.0.2.2", "interface", "net0",
-                          "source", "10.0.2.15", "origin", "dhcp");
+  json_t *via = json_pack("{s:s, s:s, s:s, s:s, s:s}", "destination", "0.0.0.0/0", "gateway", "10.0.2.2", "interface",
+                          "net0", "source", "10.0.2.15", "origin", "dhcp");
   json_t *direct = json_pack("{s:s, s:s}", "interface", "net0", "source", "10.0.2.15");
   status_render_route(via, "192.0.2.1", &s);
   status_render_route(direct, "10.0.2.9", &s);
