@@ -87,7 +87,8 @@ static int add_directory(const char *dir, void *arg) {
   char path[4352];
   DIR *d = opendir(*dir ? dir : ".");
   for (struct dirent *e; d && (e = readdir(d));) {
-    if (strncmp(e->d_name, PREFIX, sizeof PREFIX - 1) != 0 || list->n == COMMANDS_MAX || !runnable(dir, e->d_name, path))
+    if (strncmp(e->d_name, PREFIX, sizeof PREFIX - 1) != 0 || list->n == COMMANDS_MAX ||
+        !runnable(dir, e->d_name, path))
       continue;
     bool known = false;
     for (size_t i = 0; i < list->n; i++)

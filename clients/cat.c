@@ -7,7 +7,8 @@
  *      back is a struct capnet_tcp: `fd`, a plain descriptor that carries the bytes, and `control`, a capability that
  *      knows about the connection.
  *   3. The bytes need nothing of libcapnet: poll, read, write, shutdown (relay). Only the end does: a descriptor reads
- *      end of file whether the peer finished or was cut off, and capnet_tcp_read asks the control which it was (from_peer).
+ *      end of file whether the peer finished or was cut off, and capnet_tcp_read asks the control which it was
+ *      (from_peer).
  *   4. Every failure is a struct capnet_error: a code for the program, a sentence for the person (client_fail).
  */
 #include "clients/client.h"
@@ -214,9 +215,10 @@ static int run(const struct options *o, const char *host, uint16_t port) {
 
 static int parse(int argc, char **argv, struct options *o) {
   static const struct option options[] = {
-      {"listen", no_argument, NULL, 'l'},   {"grant", required_argument, NULL, 'g'}, {"wait", required_argument, NULL, 'w'},
-      {"no-input", no_argument, NULL, 'd'}, {"verbose", no_argument, NULL, 'v'},     {"help", no_argument, NULL, 'h'},
-      {"version", no_argument, NULL, 'V'},  {0}};
+      {"listen", no_argument, NULL, 'l'},      {"grant", required_argument, NULL, 'g'},
+      {"wait", required_argument, NULL, 'w'},  {"no-input", no_argument, NULL, 'd'},
+      {"verbose", no_argument, NULL, 'v'},     {"help", no_argument, NULL, 'h'},
+      {"version", no_argument, NULL, 'V'},     {0}};
   for (int c; (c = getopt_long(argc, argv, "lg:w:dv46", options, NULL)) >= 0;)
     switch (c) {
     case 'l': o->listen = true; break;

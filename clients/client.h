@@ -38,8 +38,8 @@ bool client_number(const char *text, uint64_t min, uint64_t max, uint64_t *ret);
 /* Seconds, with a fraction perhaps ("0.2"), as milliseconds, in min_ms..max_ms. */
 bool client_seconds(const char *text, uint64_t min_ms, uint64_t max_ms, unsigned *ret_ms);
 
-/* Text with control characters, DEL, invalid UTF-8 and C1 as \xNN, safe for a terminal. One of eight rotating buffers of 1 KiB,
- * cut at its end; NULL gives "". */
+/* Text with control characters, DEL, C1, direction overrides and invalid UTF-8 as \xNN, safe for a terminal. One of
+ * eight rotating buffers of 1 KiB, cut at its end; NULL gives "". For one thread. */
 const char *client_safe(const char *text);
 /* The same without a bound. */
 void client_print(FILE *to, const char *text);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * The name half of getaddrinfo: a small pool of resolver capabilities, one for each look-up under way, so that threads do
- * not wait for each other. There is no other way to a name: without a resolver every look-up fails.
+ * The name half of getaddrinfo: a small pool of resolver capabilities, one for each look-up under way, so that threads
+ * do not wait for each other. There is no other way to a name: without a resolver every look-up fails.
  *
  *   the resolver says                                   getaddrinfo returns
  *   NOT_FOUND                                           EAI_NONAME

@@ -10,8 +10,8 @@
  *  - Text that comes from the daemon may hold any bytes: escape it before it reaches a terminal.
  *  - Threads: a handle may be used by several threads, one call at a time (others wait). Handles are independent of
  *    each other. capnet_close must not race with a call.
- *  - fork: a capability belongs to the process that took it. In a child every call on it fails with FORKED (-EOWNERDEAD)
- *    before a byte is sent, so parent and child never see each other's replies. A Grant handle opens an endpoint of its
+ *  - fork: a capability belongs to the process that took it. In a child every call on it fails with FORKED
+ *    (-EOWNERDEAD) before a byte is sent, so parent and child never see each other's replies. A Grant handle opens an endpoint of its
  *    own in the child instead. capnet_close is fine in both. execve: nothing is inherited but by capnet_fd and
  *    FD_CLOEXEC cleared.
  *  - Signals interrupt nothing: use capnet_set_stop_fd.
@@ -173,8 +173,8 @@ struct capnet_tcp {
 int capnet_tcp_connect(capnet *cap, const char *address, uint16_t port, const struct capnet_tcp_options *options,
                        unsigned timeout_ms, struct capnet_tcp *ret, struct capnet_error *err);
 
-/* Binds a listener. address: "interface-address", "*", a numeric address, or NULL for what the only covering rule names;
- * backlog 0: the daemon's. ret_local (may be NULL) is where it listens. The listener ends when it is closed. */
+/* Binds a listener. address: "interface-address", "*", a numeric address, or NULL for what the only covering rule
+ * names; backlog 0: the daemon's. ret_local (may be NULL) is where it listens. The listener ends when it is closed. */
 int capnet_tcp_listen(capnet *cap, const char *address, uint16_t port, unsigned backlog, unsigned timeout_ms,
                       capnet **ret_listener, struct capnet_addr *ret_local, struct capnet_error *err);
 /* Waits for a connection. ADDRESS_LOST, REVOKED. */
@@ -242,7 +242,8 @@ struct capnet_dns_result {
 
 /* Resolves name. types: CAPNET_DNS_A, CAPNET_DNS_AAAA or both. Succeeds when at least one type could be asked: each
  * answer has its own error (NOT_FOUND, NO_DATA, TIMED_OUT, SERVER_FAILURE, SERVER_REFUSED, MALFORMED_ANSWER,
- * UNAVAILABLE). DENIED when the name or every type is outside the rights. Free with capnet_dns_result_free. */
+ * UNAVAILABLE). The daemon gives up by itself after the grant's dns.time (TIMED_OUT). DENIED when the name or every
+ * type is outside the rights. Free with capnet_dns_result_free. */
 int capnet_resolve(capnet *cap, const char *name, unsigned types, unsigned flags, unsigned timeout_ms,
                    struct capnet_dns_result **ret, struct capnet_error *err);
 void capnet_dns_result_free(struct capnet_dns_result *result); /* NULL is fine */

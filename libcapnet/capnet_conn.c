@@ -91,7 +91,7 @@ void capnet_set_stop_fd(capnet *cap, int fd) { cap->stop_fd = fd; }
 
 /* --- waiting ------------------------------------------------------------------------------------------------------ */
 
-/* The stop descriptor goes first: a daemon that floods must not outrun the wish to stop. */
+/* The stop descriptor goes before what is awaited. */
 int wait_fd(int fd, short events, int stop_fd, uint64_t deadline_ns, struct capnet_error *err) {
   for (;;) {
     struct pollfd p[2] = {{.fd = stop_fd, .events = POLLIN}, {.fd = fd, .events = events}};
@@ -159,10 +159,18 @@ static void drop_reply(struct call *c) {
   c->reply = NULL;
 }
 
+/* Asked before each frame: a daemon that always has one ready must not outrun the wish to stop. */
+static bool stop_wanted(int stop_fd) {
+  struct pollfd p = {.fd = stop_fd, .events = POLLIN};
+  return stop_fd >= 0 && poll(&p, 1, 0) > 0;
+}
+
 /* One decoded frame; TERMINAL and end of file end the endpoint for good. */
 static int receive(struct call *c, int nonblock_only, Capnet__Frame **ret) {
   capnet *cap = c->cap;
   ssize_t n;
+  if (!nonblock_only && stop_wanted(cap->stop_fd))
+    return fail_code(c->err, CAPNET__ERROR_CODE__ERROR_CANCELLED, "stopped");
   for (;;) {
     n = frame_recv(cap->fd, cap->buf, FRAME_MAX + 1, c->fds, &c->n_fds, 1);
     if (n != -EAGAIN)

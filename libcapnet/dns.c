@@ -84,8 +84,8 @@ int capnet_resolve(capnet *cap, const char *name, unsigned types, unsigned flags
   if (!request.n_types || (types & ~(CAPNET_DNS_A | CAPNET_DNS_AAAA)))
     return fail(err, EINVAL, "ARGUMENT", "no type, or an unknown one");
   request.has_no_search = request.no_search = (flags & CAPNET_DNS_NO_SEARCH) != 0;
-  request.has_timeout_ms = timeout_ms != 0;
-  request.timeout_ms = timeout_ms;
+  /* timeout_ms of the request stays absent: more than the grant's dns.time would be DENIED, and the deadline bounds the
+   * call as well. */
   call_init(&c, cap, &capnet__dns_resolver__descriptor, timeout_ms, err);
   capnet__dns_resolver__resolve(&c.service, &request, NULL, NULL);
   Capnet__DnsResolveReply *reply;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * NetworkManager: reading and changing an interface's configuration. Every call answers with the configuration after it.
+ * NetworkManager: reading and changing an interface's configuration. Every call answers with the configuration
+ * after it.
  */
 #include "libcapnet/conn.h"
 #include "proto/manager.pb-c.h"

@@ -34,7 +34,8 @@ static int end_code(enum capnet_tcp_end end, struct capnet_error *err) {
   switch (end) {
   case CAPNET_END_NONE:
   case CAPNET_END_CLOSED: return 0;
-  case CAPNET_END_RESET_BY_PEER: return fail_code(err, CAPNET__ERROR_CODE__ERROR_RESET, "the peer reset the connection");
+  case CAPNET_END_RESET_BY_PEER:
+    return fail_code(err, CAPNET__ERROR_CODE__ERROR_RESET, "the peer reset the connection");
   case CAPNET_END_RESET_LOCAL: return fail_code(err, CAPNET__ERROR_CODE__ERROR_RESET, "this side reset the connection");
   case CAPNET_END_REFUSED: return fail_code(err, CAPNET__ERROR_CODE__ERROR_REFUSED, NULL);
   case CAPNET_END_TIMED_OUT: return fail_code(err, CAPNET__ERROR_CODE__ERROR_TIMED_OUT, NULL);

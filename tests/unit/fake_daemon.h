@@ -49,6 +49,9 @@ static inline Capnet__Frame *fake_frame(int fd) {
   size_t n_fds;
   Capnet__Frame *f = NULL;
   ssize_t n = frame_recv(fd, buf, sizeof buf, fds, &n_fds, 0);
+  /* A client that closes with unread replies makes an error that comes before its last frame. */
+  if (n == -ECONNRESET)
+    n = frame_recv(fd, buf, sizeof buf, fds, &n_fds, 0);
   if (n <= 0)
     return NULL;
   cr_assert_eq(n_fds, 0, "a client sends no descriptors");

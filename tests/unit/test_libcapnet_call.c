@@ -260,6 +260,27 @@ Test(libcapnet_call, ping_streams_and_stops) {
   cr_assert(cancelled);
 }
 
+static int stop_at_three(const struct capnet_ping_event *e, void *user) {
+  uint64_t one = 1;
+  if (e->seq == 3)
+    cr_assert_eq(write(*(int *)user, &one, sizeof one), (ssize_t)sizeof one);
+  cr_assert_leq(e->seq, 3, "events that are ready do not outrun the wish to stop");
+  return 0;
+}
+
+Test(libcapnet_call, stop_goes_before_what_is_ready) {
+  struct capnet_ping_params params = {.count = 5, .flags = CAPNET_PING_PAYLOAD_SET};
+  struct fake f;
+  bool cancelled;
+  int stop = eventfd(0, EFD_CLOEXEC);
+  capnet *cap = fake_start(&f, echo, &cancelled);
+  capnet_set_stop_fd(cap, stop);
+  cr_assert_eq(capnet_ping(cap, "10.0.2.2", &params, 0, stop_at_three, &stop, NULL), -ECANCELED);
+  finish(&f, cap);
+  cr_assert(cancelled);
+  close(stop);
+}
+
 static void pages(int fd, void *arg) {
   (void)arg;
   uint64_t call = fake_request(fd, M(0), NULL, NULL);
@@ -298,6 +319,7 @@ static void answer(int fd, void *arg) {
   uint64_t call = fake_request(fd, M(0), &capnet__dns_resolve_request__descriptor, &body);
   cr_assert_eq(((Capnet__DnsResolveRequest *)body)->n_types, 2);
   cr_assert(!((Capnet__DnsResolveRequest *)body)->no_search);
+  cr_assert(!((Capnet__DnsResolveRequest *)body)->has_timeout_ms, "over dns.time it would be denied");
   body_free(body);
   Capnet__DnsResolveReply reply = CAPNET__DNS_RESOLVE_REPLY__INIT;
   Capnet__DnsAnswer a = CAPNET__DNS_ANSWER__INIT, aaaa = CAPNET__DNS_ANSWER__INIT, *answers[] = {&a, &aaaa};
@@ -327,7 +349,7 @@ Test(libcapnet_call, resolve) {
   struct fake f;
   struct capnet_dns_result *r;
   capnet *cap = fake_start(&f, answer, NULL);
-  cr_assert_eq(capnet_resolve(cap, "www", CAPNET_DNS_A | CAPNET_DNS_AAAA, 0, 0, &r, NULL), 0);
+  cr_assert_eq(capnet_resolve(cap, "www", CAPNET_DNS_A | CAPNET_DNS_AAAA, 0, 30000, &r, NULL), 0);
   cr_assert_str_eq(r->name, "example.test");
   cr_assert_str_eq(r->aliases[0], "www.example.test");
   cr_assert_eq(r->n_answers, 2);
