@@ -11,8 +11,8 @@
  *  - Threads: a handle may be used by several threads, one call at a time (others wait). Handles are independent of
  *    each other. capnet_close must not race with a call.
  *  - fork: a capability belongs to the process that took it. In a child every call on it fails with FORKED
- *    (-EOWNERDEAD) before a byte is sent, so parent and child never see each other's replies. A Grant handle opens an endpoint of its
- *    own in the child instead. capnet_close is fine in both. execve: nothing is inherited but by capnet_fd and
+ *    (-EOWNERDEAD) before a byte is sent, so parent and child never see each other's replies. A Grant handle opens
+ *    an endpoint of its own in the child instead. capnet_close is fine in both. execve: nothing is inherited but by capnet_fd and
  *    FD_CLOEXEC cleared.
  *  - Signals interrupt nothing: use capnet_set_stop_fd.
  */

@@ -18,7 +18,7 @@
 #include <capnet.h>
 #include <pthread.h>
 
-#define CALL_GRACE_MS 100u /* the daemon's own DEADLINE may take this long to arrive before the local guard ends a call */
+#define CALL_GRACE_MS 100u /* the daemon's own DEADLINE may take this long before the local guard ends a call */
 
 struct capnet {
   int fd;            /* the endpoint; -1: not open (a Grant before its first use) */
