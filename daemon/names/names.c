@@ -88,19 +88,19 @@ int names_canonical(const char *name, char ret[NAMES_NAME_MAX]) {
   return 0;
 }
 
-/* The i-th name to ask for. A name with a dot is asked as it is before the search domains, one without after them
- * (ndots is 1). 0, -ENOENT when there are no more, -EINVAL for one that is too long and is passed over. */
+/* The i-th name to ask for: one without a dot with each search domain, then as it is; any other as it is, so what was
+ * meant for one domain never reaches the servers of another. 0, -ENOENT when there are no more, -EINVAL for one that is
+ * too long and is passed over. */
 static int candidate_name(const struct names_query *q, unsigned i, char ret[NAMES_NAME_MAX]) {
   unsigned n = q->as_is_only ? 0 : q->conf->cfg.n_search;
-  bool first = n == 0 || strchr(q->name, '.') != NULL;
   if (i > n)
     return -ENOENT;
-  if (i == (first ? 0 : n)) {
+  if (i == n) {
     memcpy(ret, q->name, NAMES_NAME_MAX);
     return 0;
   }
   char text[2 * NAMES_NAME_MAX];
-  snprintf(text, sizeof(text), "%s.%s", q->name, q->conf->cfg.search[first ? i - 1 : i].name);
+  snprintf(text, sizeof(text), "%s.%s", q->name, q->conf->cfg.search[i].name);
   return names_canonical(text, ret);
 }
 
@@ -152,7 +152,7 @@ static void finish(struct names_query *q, int error, int upstream, bool answered
   struct names_parsed *p = TAKE_PTR(q->parsed);
   struct names_answer a = {.source = "dns", .elapsed_ns = loop_now(n->loop, CLOCK_ID_MONO) - q->began_ns};
   char server[NET_ENDPOINT_STRLEN] = "";
-  memcpy(a.name, q->current, sizeof(a.name));
+  memcpy(a.name, error == 0 ? q->current : q->name, sizeof(a.name));
   if (upstream >= 0) {
     net_endpoint_format(&q->conf->cfg.servers[upstream].addr, server);
     if (answered)
@@ -465,7 +465,7 @@ int names_resolve(struct names *n, const struct names_request *rq, names_fn fn, 
   memcpy(q->name, name, sizeof(name));
   memcpy(q->current, name, sizeof(name));
   q->type = rq->type;
-  q->as_is_only = rq->no_search || rq->name[strlen(rq->name) - 1] == '.';
+  q->as_is_only = rq->no_search || strchr(rq->name, '.') != NULL;
   q->answer_max = rq->answer_max;
   q->began_ns = loop_now(n->loop, CLOCK_ID_MONO);
   uint64_t ms = rq->timeout_ms != 0 ? MIN(rq->timeout_ms, (uint64_t)UINT32_MAX) : DEFAULT_TIMEOUT_MS;

@@ -29,7 +29,7 @@ struct names_address {
   uint32_t ttl; /* seconds */
 };
 struct names_answer {
-  char name[NAMES_NAME_MAX]; /* found, after search */
+  char name[NAMES_NAME_MAX]; /* that was found, after search; on an error the name asked */
   const struct names_address *addresses;
   unsigned n_addresses;
   const char (*aliases)[NAMES_NAME_MAX];
@@ -45,7 +45,7 @@ struct names_answer {
 typedef void (*names_fn)(void *arg, int error, const struct names_answer *answer);
 
 struct names_request {
-  const char *name; /* canonical or not; a final dot means no search */
+  const char *name; /* canonical or not; a dot in it, also at its end, means no search */
   enum names_type type;
   bool no_search;
   uint64_t timeout_ms;  /* for the whole query, all servers and search domains; 0: ten seconds */

@@ -55,3 +55,13 @@ noinst_PROGRAMS += tests/fuzz/fuzz_dhcp4
 tests_fuzz_fuzz_dhcp4_LDADD = $(CAPNETD_LIBS)
 tests_fuzz_fuzz_dhcp4_LDFLAGS = $(LIBFUZZER_FLAGS)
 endif
+
+check_PROGRAMS += tests/fuzz/replay_dns
+OTHER_TESTS += tests/fuzz/replay_dns
+tests_fuzz_replay_dns_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_dns.c
+tests_fuzz_replay_dns_LDADD = $(CAPNETD_LIBS)
+if ENABLE_FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_dns
+tests_fuzz_fuzz_dns_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_fuzz_dns_LDFLAGS = $(LIBFUZZER_FLAGS)
+endif

@@ -1,43 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * A scripted DNS server on the far interface of tests/unit/stack_util.h: what it does is said by the first label of the
- * name asked, or by a mode of the port that was asked. UDP and TCP.
+ * The scripted DNS server: messages are built byte by byte, nothing of the resolver under test helps.
  */
-#ifndef CAPNET_TESTS_NAMES_UTIL_H
-#define CAPNET_TESTS_NAMES_UTIL_H
-
-#include "base/util.h"
-#include "names/names.h"
-#include "stack_util.h"
-
-enum dns_mode { DNS_ANSWER, DNS_SILENT, DNS_SERVFAIL, DNS_REFUSED, DNS_JUNK };
-
-struct dns_port {
-  struct dns_server *server;
-  uint16_t port;
-  enum dns_mode mode;
-  struct stack_udp *udp;
-  struct stack_listener *tcp;
-  struct stack_conn *conn;
-  unsigned queries, tcp_queries;
-  struct net_endpoint client[64]; /* of each query */
-};
-struct dns_server {
-  struct net *net;
-  struct dns_port ports[2]; /* 53, 5353 */
-  char asked[32][NAMES_NAME_MAX];
-  unsigned n_asked;
-};
+#include "dns_server.h"
 
 struct dns_msg {
   uint8_t b[65535 + 2];
   size_t len;
 };
 
-static inline void dns_u16(struct dns_msg *m, unsigned v) {
+static void dns_u16(struct dns_msg *m, unsigned v) {
   m->b[m->len++] = (uint8_t)(v >> 8);
   m->b[m->len++] = (uint8_t)v;
 }
-static inline void dns_name(struct dns_msg *m, const char *name) {
+static void dns_name(struct dns_msg *m, const char *name) {
   while (*name != '\0') {
     size_t n = strcspn(name, ".");
     m->b[m->len++] = (uint8_t)n;
@@ -47,12 +22,12 @@ static inline void dns_name(struct dns_msg *m, const char *name) {
   }
   m->b[m->len++] = 0;
 }
-static inline void dns_count(struct dns_msg *m) { /* one more answer */
+static void dns_count(struct dns_msg *m) { /* one more answer */
   unsigned n = (unsigned)(m->b[6] << 8 | m->b[7]) + 1;
   m->b[6] = (uint8_t)(n >> 8);
   m->b[7] = (uint8_t)n;
 }
-static inline void dns_rr(struct dns_msg *m, const char *owner, unsigned type, unsigned ttl, size_t len) {
+static void dns_rr(struct dns_msg *m, const char *owner, unsigned type, unsigned ttl, size_t len) {
   dns_name(m, owner);
   dns_u16(m, type);
   dns_u16(m, 1);
@@ -61,18 +36,18 @@ static inline void dns_rr(struct dns_msg *m, const char *owner, unsigned type, u
   dns_u16(m, (unsigned)len);
   dns_count(m);
 }
-static inline void dns_a(struct dns_msg *m, const char *owner, unsigned ttl, uint32_t v) {
+static void dns_a(struct dns_msg *m, const char *owner, unsigned ttl, uint32_t v) {
   dns_rr(m, owner, 1, ttl, 4);
   dns_u16(m, v >> 16);
   dns_u16(m, v & 0xffff);
 }
-static inline void dns_cname(struct dns_msg *m, const char *owner, unsigned ttl, const char *target) {
+static void dns_cname(struct dns_msg *m, const char *owner, unsigned ttl, const char *target) {
   dns_rr(m, owner, 5, ttl, strlen(target) + 2);
   dns_name(m, target);
 }
 
 /* The question's name as text; returns where the question ends. */
-static inline size_t dns_question(const uint8_t *q, size_t len, char name[NAMES_NAME_MAX], unsigned *type) {
+static size_t dns_question(const uint8_t *q, size_t len, char name[NAMES_NAME_MAX], unsigned *type) {
   size_t at = 12, used = 0;
   while (at < len && q[at] != 0) {
     used += (size_t)snprintf(name + used, NAMES_NAME_MAX - used, "%s%.*s", used > 0 ? "." : "", q[at], q + at + 1);
@@ -82,13 +57,13 @@ static inline size_t dns_question(const uint8_t *q, size_t len, char name[NAMES_
   return at + 5;
 }
 
-static inline bool dns_is(const char *name, const char *label) {
+static bool dns_is(const char *name, const char *label) {
   size_t n = strlen(label);
   return strncmp(name, label, n) == 0 && (name[n] == '.' || name[n] == '\0');
 }
 
 /* The answers by first label; false: stay silent. */
-static inline bool dns_by_label(struct dns_msg *m, const char *name, unsigned type, bool tcp) {
+static bool dns_by_label(struct dns_msg *m, const char *name, unsigned type, bool tcp) {
   unsigned many = 0;
   if (dns_is(name, "nx"))
     m->b[3] |= 3;
@@ -141,7 +116,7 @@ static inline bool dns_by_label(struct dns_msg *m, const char *name, unsigned ty
   return true;
 }
 
-static inline bool dns_reply(struct dns_port *p, const uint8_t *q, size_t len, bool tcp, struct dns_msg *m) {
+static bool dns_reply(struct dns_port *p, const uint8_t *q, size_t len, bool tcp, struct dns_msg *m) {
   char name[NAMES_NAME_MAX] = "";
   unsigned type;
   size_t end = dns_question(q, len, name, &type);
@@ -166,7 +141,7 @@ static inline bool dns_reply(struct dns_port *p, const uint8_t *q, size_t len, b
 
 static struct dns_msg dns_buf; /* 64 KiB, too large for a stack */
 
-static inline void dns_on_udp(void *arg, const struct net_endpoint *from, const struct net_endpoint *to _unused_,
+static void dns_on_udp(void *arg, const struct net_endpoint *from, const struct net_endpoint *to _unused_,
                               const uint8_t *data, size_t len) {
   struct dns_port *p = arg;
   if (p->queries < ARRAY_SIZE(p->client))
@@ -179,7 +154,7 @@ static inline void dns_on_udp(void *arg, const struct net_endpoint *from, const 
     (void)stack_udp_send(p->udp, from, dns_buf.b, dns_buf.len);
 }
 
-static inline void dns_on_readable(void *arg) {
+static void dns_on_readable(void *arg) {
   struct dns_port *p = arg;
   struct iovec v[8], space[2];
   uint8_t q[600];
@@ -205,12 +180,12 @@ static inline void dns_on_readable(void *arg) {
   }
   stack_conn_shutdown_write(p->conn);
 }
-static inline void dns_on_ended(void *arg, enum stack_end why _unused_) {
+static void dns_on_ended(void *arg, enum stack_end why _unused_) {
   struct dns_port *p = arg;
   p->conn = stack_conn_close(p->conn);
 }
 static const struct stack_conn_ops dns_conn_ops = {.readable = dns_on_readable, .ended = dns_on_ended};
-static inline void dns_on_accept(void *arg) {
+static void dns_on_accept(void *arg) {
   struct dns_port *p = arg;
   if (p->conn == NULL)
     cr_assert_eq(stack_listener_accept(p->tcp, &dns_conn_ops, p, &p->conn), 0);
@@ -218,7 +193,7 @@ static inline void dns_on_accept(void *arg) {
 static const struct stack_udp_ops dns_udp_ops = {.received = dns_on_udp};
 static const struct stack_listener_ops dns_listen_ops = {.acceptable = dns_on_accept};
 
-static inline void dns_open(struct dns_server *s, struct net *net) {
+void dns_open(struct dns_server *s, struct net *net) {
   static const uint16_t ports[2] = {53, 5353};
   memset(s, 0, sizeof(*s));
   s->net = net;
@@ -231,16 +206,14 @@ static inline void dns_open(struct dns_server *s, struct net *net) {
     cr_assert_eq(stack_tcp_listen(net->s, &at, 8, &dns_listen_ops, p, &p->tcp), 0);
   }
 }
-static inline void dns_deaf(struct dns_port *p) { /* nothing listens on its UDP port any more */
+void dns_deaf(struct dns_port *p) {
   if (p->udp != NULL)
     p->udp = stack_udp_close(p->udp);
 }
-static inline void dns_close(struct dns_server *s) {
+void dns_close(struct dns_server *s) {
   for (int i = 0; i < 2; i++) {
     dns_deaf(&s->ports[i]);
     s->ports[i].conn = stack_conn_close(s->ports[i].conn);
     s->ports[i].tcp = stack_listener_close(s->ports[i].tcp);
   }
 }
-
-#endif
