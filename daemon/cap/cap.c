@@ -64,6 +64,7 @@ static void cap_tell(struct cap *c, int error) {
 }
 
 void cap_end(struct cap *c, int error) {
+  c->ended = error;
   if (error) {
     cap_tell(c, error);
     revoke_minted(c, error);
@@ -228,6 +229,8 @@ int cap_new(struct caps *cs, struct auth_node *node, int fd, struct cap **ret, i
     *c = (struct cap){.kind = kind, .caps = cs, .node = node};
     list_init(&c->minted);
     list_init(&c->by_link);
+    if (kind->init)
+      kind->init(c);
     r = endpoint_new(cs->loop, TAKE_FD(ours), &endpoint_ops, c, &c->ep);
   }
   if (r < 0) {

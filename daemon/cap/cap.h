@@ -23,6 +23,7 @@ struct cap_kind {
   enum auth_kind kind;
   size_t size; /* of the kind's own struct, which begins with struct cap */
   ProtobufCService *service;
+  void (*init)(struct cap *c); /* of zeroed memory; may be NULL */
   /* Ends what the endpoint holds (not its parked calls: rpc cancelled them). */
   void (*release)(struct cap *c);
   /* true: the capability outlives its endpoint until cap_free (a connection whose control was closed). May be NULL. */
@@ -37,6 +38,7 @@ struct cap {
   struct endpoint *ep; /* NULL once gone */
   bool shared;         /* several processes may hold the other end: only the kind's own first method is safe */
   bool released, detached;
+  int ended; /* why cap_end was called: 0, -EKEYREVOKED, …; for the kind's release */
   struct list minted;  /* caps that this endpoint minted (by_link): what Revoke may name, and what dies when it is revoked */
   struct list by_link;
 };

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * TcpListener: Accept calls park in order of arrival; a connection goes to the oldest. An accept channel, once asked for,
+ * takes what no call waits for: it is a SEQPACKET socket that only we write, one connection at a time, padded so that the
+ * kernel reports it writable again only after the client took the message.
+ */
+#include "cap/cap_tcp_listener.h"
+
+#include "cap/cap_tcp.h"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+struct waiter {
+  struct list link;
+  struct call *call;
+};
+
+struct channel {
+  int fd; /* -1: nobody asked for one */
+  struct loop_watch *watch;
+};
+
+struct cap_tcp_listener {
+  struct cap cap;
+  struct flow_listener *listener; /* NULL once its address is gone */
+  struct list waiters;
+  struct channel channel;
+  bool charged, lost;
+};
+
+#define CHANNEL_PADDING 1400 /* with SO_SNDBUF at its least, one message of this size fills the socket */
+
+/* --- the accept channel ------------------------------------------------------------------------------------------------------- */
+
+static void channel_close(struct cap_tcp_listener *l) {
+  l->channel.watch = loop_watch_free(l->channel.watch);
+  l->channel.fd = fd_close(l->channel.fd);
+}
+
+static bool channel_idle(const struct cap_tcp_listener *l) {
+  int queued = 0;
+  return l->channel.fd >= 0 && ioctl(l->channel.fd, SIOCOUTQ, &queued) == 0 && queued == 0;
+}
+
+static int channel_send(struct cap_tcp_listener *l, struct tcp_handover *h) {
+  static uint8_t zeros[CHANNEL_PADDING];
+  Capnet__Frame frame = CAPNET__FRAME__INIT;
+  frame.has_kind = frame.has_call = 1;
+  frame.kind = CAPNET__FRAME__KIND__REPLY;
+  frame.call = flow_next_id(cap_room(&l->cap));
+  h->data_slot.has_slot = h->control_slot.has_slot = 1;
+  h->data_slot.slot = 0;
+  h->control_slot.slot = 1;
+  h->msg.has_padding = 1;
+  h->msg.padding = (ProtobufCBinaryData){.len = sizeof zeros, .data = zeros};
+  _cleanup_free_ uint8_t *data = NULL;
+  size_t len;
+  int r = frame_encode(&frame, &h->msg.base, &data, &len);
+  return r < 0 ? r : frame_send(l->channel.fd, data, len, (int[]){h->data, h->control}, 2, 1);
+}
+
+/* Sends one connection if the client has taken the last; failing that, it is reset: the client broke the channel. */
+static void channel_pump(struct cap_tcp_listener *l) {
+  struct stack_conn *conn;
+  struct tcp_handover h;
+  struct auth_refusal why;
+  if (!channel_idle(l) || !l->listener || flow_accept(l->listener, &conn) < 0) {
+    if (l->channel.watch)
+      (void)loop_watch_set(l->channel.watch, LOOP_HANGUP);
+    return;
+  }
+  if (tcp_hand_over(&l->cap, conn, &h, &why) < 0)
+    return;
+  int r = channel_send(l, &h);
+  fd_close(h.data);
+  fd_close(h.control);
+  if (r < 0)
+    channel_close(l);
+  else
+    (void)loop_watch_set(l->channel.watch, LOOP_HANGUP | LOOP_WRITE);
+}
+
+static void on_channel(void *arg, unsigned events) {
+  struct cap_tcp_listener *l = arg;
+  if (events & LOOP_HANGUP)
+    channel_close(l);
+  else
+    channel_pump(l);
+}
+
+/* --- requests ------------------------------------------------------------------------------------------------------------------- */
+
+static void waiter_free(struct waiter *w) {
+  list_remove(&w->link);
+  free(w);
+}
+
+static void on_cancel(void *arg, int reason) {
+  (void)reason;
+  waiter_free(arg);
+}
+
+static void address_lost(struct call *call) {
+  int e = tcp_end_errno(STACK_END_ADDRESS_LOST);
+  call_error(call, e, NULL, NULL, "%s", error_code_sentence(error_code_from_errno(e)));
+}
+
+static void tcp_listener_accept(Capnet__TcpListener_Service *service, const Capnet__TcpAcceptRequest *rq,
+                                Capnet__TcpConnection_Closure closure, void *data) {
+  (void)service, (void)rq, (void)closure;
+  struct call *call = data;
+  struct cap_tcp_listener *l = (struct cap_tcp_listener *)cap_of(call);
+  struct stack_conn *conn;
+  if (l->lost) {
+    address_lost(call);
+    return;
+  }
+  if (list_empty(&l->waiters) && flow_accept(l->listener, &conn) == 0) {
+    tcp_answer(call, &l->cap, conn);
+    return;
+  }
+  struct waiter *w = malloc(sizeof *w);
+  if (!w) {
+    call_error(call, -ENOMEM, NULL, NULL, "out of memory");
+    return;
+  }
+  w->call = call;
+  list_append(&l->waiters, &w->link);
+  call_on_cancel(call, on_cancel, w);
+}
+
+static int channel_open(struct cap_tcp_listener *l, int *ret_client) {
+  int sv[2];
+  const int least = 1;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
+    return -errno;
+  int r = fcntl(sv[0], F_SETFL, O_NONBLOCK) < 0 || shutdown(sv[0], SHUT_RD) < 0 ? -errno : 0;
+  (void)setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+  if (r == 0)
+    r = loop_watch_new(caps_loop(l->cap.caps), sv[0], on_channel, l, &l->channel.watch);
+  if (r < 0) {
+    fd_close(sv[0]);
+    fd_close(sv[1]);
+    return r;
+  }
+  l->channel.fd = sv[0];
+  *ret_client = sv[1];
+  return 0;
+}
+
+static void tcp_listener_accept_channel(Capnet__TcpListener_Service *service, const Capnet__TcpAcceptChannelRequest *rq,
+                                        Capnet__TcpAcceptChannelReply_Closure closure, void *data) {
+  (void)service, (void)rq, (void)closure;
+  struct call *call = data;
+  struct cap_tcp_listener *l = (struct cap_tcp_listener *)cap_of(call);
+  int client;
+  if (l->lost) {
+    address_lost(call);
+    return;
+  }
+  int r = l->channel.fd >= 0 ? -EALREADY : channel_open(l, &client);
+  if (r < 0) {
+    call_error(call, r, NULL, NULL, r == -EALREADY ? "the listener has an accept channel already" : "no channel can be made");
+    return;
+  }
+  Capnet__TcpAcceptChannelReply reply = CAPNET__TCP_ACCEPT_CHANNEL_REPLY__INIT;
+  Capnet__Descriptor slot = CAPNET__DESCRIPTOR__INIT;
+  slot.has_slot = 1;
+  (void)call_add_fd(call, client, &slot.slot);
+  reply.channel = &slot;
+  call_reply(call, &reply.base);
+  channel_pump(l);
+}
+
+/* --- events ----------------------------------------------------------------------------------------------------------------------- */
+
+static void on_acceptable(void *arg) {
+  struct cap_tcp_listener *l = arg;
+  struct stack_conn *conn;
+  while (!list_empty(&l->waiters) && flow_accept(l->listener, &conn) == 0) {
+    struct waiter *w = list_first(&l->waiters, struct waiter, link);
+    struct call *call = w->call;
+    waiter_free(w);
+    tcp_answer(call, &l->cap, conn);
+  }
+  channel_pump(l);
+}
+
+static void on_ended(void *arg, enum stack_end why) {
+  (void)why;
+  struct cap_tcp_listener *l = arg;
+  l->lost = true;
+  channel_close(l);
+  while (!list_empty(&l->waiters)) {
+    struct waiter *w = list_first(&l->waiters, struct waiter, link);
+    struct call *call = w->call;
+    waiter_free(w);
+    address_lost(call);
+  }
+}
+
+static const struct flow_listener_ops listener_ops = {.acceptable = on_acceptable, .ended = on_ended};
+
+int cap_tcp_listener_open(struct cap *authority, const struct net_endpoint *bind, unsigned backlog,
+                          struct cap_listener_handover *ret, struct auth_refusal *why) {
+  const struct auth_spec spec = {.kind = AUTH_TCP_LISTENER};
+  struct cap *c;
+  int r = cap_mint(authority->caps, authority->node, &spec, authority, &c, &ret->fd, why);
+  if (r < 0)
+    return r;
+  struct cap_tcp_listener *l = (struct cap_tcp_listener *)c;
+  struct flow_label label;
+  tcp_label(c->node, &label);
+  r = auth_charge(c->node, LIMIT_SOCKETS, 1, why);
+  if (r == 0) {
+    l->charged = true;
+    r = flow_listen(cap_room(c), bind, backlog, &label, &listener_ops, l, &l->listener);
+    why->error = r;
+    (void)snprintf(why->text, sizeof why->text, "%s", error_code_sentence(error_code_from_errno(r)));
+  }
+  if (r < 0) {
+    ret->fd = fd_close(ret->fd);
+    cap_end(c, 0);
+    return r;
+  }
+  struct stack_listener_info info;
+  flow_listener_info(l->listener, &info);
+  ret->local = info.local;
+  ret->id = flow_listener_id(l->listener);
+  return 0;
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------------------------------- */
+
+static void tcp_listener_init(struct cap *c) {
+  struct cap_tcp_listener *l = (struct cap_tcp_listener *)c;
+  list_init(&l->waiters);
+  l->channel.fd = -1;
+}
+
+static void tcp_listener_release(struct cap *c) {
+  struct cap_tcp_listener *l = (struct cap_tcp_listener *)c;
+  channel_close(l);
+  l->listener = flow_listener_free(l->listener);
+  if (l->charged)
+    auth_uncharge(c->node, LIMIT_SOCKETS, 1);
+  l->charged = false;
+}
+
+static Capnet__TcpListener_Service tcp_listener_service = CAPNET__TCP_LISTENER__INIT(tcp_listener_);
+
+const struct cap_kind cap_tcp_listener_kind = {.kind = AUTH_TCP_LISTENER,
+                                               .size = sizeof(struct cap_tcp_listener),
+                                               .service = &tcp_listener_service.base,
+                                               .init = tcp_listener_init,
+                                               .release = tcp_listener_release};
