@@ -167,16 +167,16 @@ static void on_call_done(void *owner, const struct call_summary *s) {
   const Capnet__ErrorCode code = s->error ? error_code_from_errno(s->error) : CAPNET__ERROR_CODE__ERROR_UNSPECIFIED;
   const struct log_field fields[] = {{"CAPNET_GRANT", info.grant},
                                      {"CAPNET_CAP_ID", id},
-                                     {"CAPNET_METHOD", s->method},
+                                     {"CAPNET_METHOD", s->method ? s->method : "-"},
                                      {"CAPNET_ERROR", s->error ? error_code_name(code) : "OK"}};
   const bool refused = s->error == -EACCES || s->error == -EDQUOT || s->error == -ERANGE || s->error == -EPERM;
   if (s->error)
     log_event(refused ? LOG_LVL_NOTICE : LOG_LVL_INFO, fields, ARRAY_SIZE(fields), "%s grant=%s cap=%s %s.%s: %s (%s)",
-              refused ? "refuse" : "call", info.grant, id, s->service, s->method, s->message ? s->message : "",
+              refused ? "refuse" : "call", info.grant, id, s->service ? s->service : "-", s->method ? s->method : "-", s->message ? s->message : "",
               error_code_name(code));
   else
     log_event(LOG_LVL_DEBUG, fields, ARRAY_SIZE(fields), "call grant=%s cap=%s %s.%s: ok, %" PRIu64 " us", info.grant, id,
-              s->service, s->method, s->elapsed_ns / 1000);
+              s->service ? s->service : "-", s->method ? s->method : "-", s->elapsed_ns / 1000);
 }
 
 static ProtobufCService *on_service(void *owner) { return ((struct cap *)owner)->kind->service; }

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * NetworkManager: read and change the configuration of granted interfaces. Each method asks for its own operation; each
+ * answers with the configuration as it is afterwards.
+ */
+#include "cap/cap_manager.h"
+
+#include "cap/cap.h"
+#include "proto/manager.pb-c.h"
+
+#include <stdio.h>
+
+static struct netconf *find(const struct cap_interfaces *all, const char *name) {
+  if (!name || !*name)
+    return all->n == 1 ? all->list[0] : NULL;
+  for (unsigned i = 0; i < all->n; i++) {
+    struct netconf_info info;
+    netconf_info(all->list[i], &info);
+    if (strcmp(info.ifname, name) == 0)
+      return all->list[i];
+  }
+  return NULL;
+}
+
+/* The interface a request is about, if the rights cover it; otherwise the call is answered. Rights come first: who may not
+ * even look is not told whether it exists. */
+static struct netconf *interface_of(struct call *call, const char *name, enum auth_op op) {
+  struct netconf *n = find(cap_room(cap_of(call)), name);
+  struct netconf_info info = {.ifname = name ? name : ""};
+  if (n)
+    netconf_info(n, &info);
+  const struct auth_request rq = {.kind = AUTH_MANAGER, .name = info.ifname, .mask = op};
+  if (!cap_decide(call, &rq))
+    return NULL;
+  if (!n)
+    call_error(call, -ENOENT, NULL, "interface", "no such interface, or several and none named");
+  return n;
+}
+
+static void reply(struct call *call, const struct netconf *n) {
+  struct netconf_info info;
+  netconf_info(n, &info);
+  char address[NET_PREFIX_STRLEN], gateway[NET_ADDR_STRLEN], servers[NAMES_SERVERS_MAX][NET_ENDPOINT_STRLEN];
+  char *dns[NAMES_SERVERS_MAX], *search[NAMES_SEARCH_MAX];
+  Capnet__ManagerConfig m = CAPNET__MANAGER_CONFIG__INIT;
+  m.interface = (char *)info.ifname;
+  m.mode = (char *)netconf_mode_name(info.mode);
+  if (info.addr.family) {
+    char addr[NET_ADDR_STRLEN];
+    (void)snprintf(address, sizeof address, "%s/%u", net_addr_format(&info.addr, addr), info.prefix_len);
+    m.address = address;
+  }
+  if (info.gateway.family)
+    m.gateway = (char *)net_addr_format(&info.gateway, gateway);
+  m.origin = (char *)info.origin;
+  if (info.mode == NETCONF_DHCP)
+    m.lease_state = (char *)dhcp_state_name(info.dhcp);
+  for (; m.n_dns < info.resolver->n_servers; m.n_dns++)
+    dns[m.n_dns] = (char *)net_endpoint_format(&info.resolver->servers[m.n_dns].addr, servers[m.n_dns]);
+  for (; m.n_search < info.resolver->n_search; m.n_search++)
+    search[m.n_search] = (char *)info.resolver->search[m.n_search].name;
+  m.dns = dns;
+  m.search = search;
+  call_reply(call, &m.base);
+}
+
+static void reply_or_error(struct call *call, const struct netconf *n, int r, const char *what) {
+  if (r == 0)
+    reply(call, n);
+  else
+    call_error(call, r == -EPROTONOSUPPORT || r == -ENODATA ? -EBUSY : r, NULL, NULL, "%s", what);
+}
+
+/* --- requests --------------------------------------------------------------------------------------------------------------- */
+
+static void manager_get(Capnet__NetworkManager_Service *service, const Capnet__ManagerGetRequest *rq,
+                        Capnet__ManagerConfig_Closure closure, void *data) {
+  (void)service, (void)closure;
+  struct netconf *n = interface_of(data, rq->interface, AUTH_OP_GET);
+  if (n)
+    reply(data, n);
+}
+
+static bool parse_static(const Capnet__ManagerSetStaticRequest *rq, struct netconf_static *ret) {
+  const char *slash = rq->address ? strchr(rq->address, '/') : NULL;
+  char addr[NET_ADDR_STRLEN];
+  if (!slash || (size_t)(slash - rq->address) >= sizeof addr)
+    return false;
+  memcpy(addr, rq->address, (size_t)(slash - rq->address));
+  addr[slash - rq->address] = '\0';
+  char *end;
+  unsigned long len = strtoul(slash + 1, &end, 10);
+  if (slash[1] < '0' || slash[1] > '9' || *end || len < 1 || len > 32 || net_addr_parse(addr, &ret->addr) < 0)
+    return false;
+  ret->prefix_len = (uint8_t)len;
+  return ret->addr.family == AF_INET && net_addr_class(&ret->addr) != NET_MULTICAST &&
+         net_addr_class(&ret->addr) != NET_UNSPECIFIED && net_addr_class(&ret->addr) != NET_LOOPBACK &&
+         (!rq->gateway || (net_addr_parse(rq->gateway, &ret->gateway) == 0 && ret->gateway.family == AF_INET));
+}
+
+static bool parse_resolver(const Capnet__ManagerSetStaticRequest *rq, struct names_config *ret) {
+  if (rq->n_dns > NAMES_SERVERS_MAX || rq->n_search > NAMES_SEARCH_MAX)
+    return false;
+  for (size_t i = 0; i < rq->n_dns; i++) {
+    struct names_server *s = &ret->servers[ret->n_servers++];
+    *s = (struct names_server){.addr.port = 53, .origin = "static"};
+    if (net_addr_parse(rq->dns[i], &s->addr.addr) < 0 && net_endpoint_parse(rq->dns[i], &s->addr) < 0)
+      return false;
+  }
+  for (size_t i = 0; i < rq->n_search; i++) {
+    struct names_domain *d = &ret->search[ret->n_search++];
+    d->origin = "static";
+    if (strlen(rq->search[i]) == 0 || strlen(rq->search[i]) >= sizeof d->name)
+      return false;
+    memcpy(d->name, rq->search[i], strlen(rq->search[i]) + 1);
+  }
+  ret->search_present = rq->n_search > 0;
+  return true;
+}
+
+static void manager_set_static(Capnet__NetworkManager_Service *service, const Capnet__ManagerSetStaticRequest *rq,
+                               Capnet__ManagerConfig_Closure closure, void *data) {
+  (void)service, (void)closure;
+  struct netconf *n = interface_of(data, rq->interface, AUTH_OP_SET);
+  if (!n)
+    return;
+  struct netconf_static fixed = {0};
+  struct names_config resolver = {0};
+  if (!parse_static(rq, &fixed)) {
+    cap_malformed(data, "address, gateway", "an IPv4 address with its prefix length, and an IPv4 gateway");
+    return;
+  }
+  if (!parse_resolver(rq, &resolver)) {
+    cap_malformed(data, "dns, search", "not an address, not a domain, or too many");
+    return;
+  }
+  reply_or_error(data, n, netconf_set_static(n, &fixed, &resolver), "the address cannot be set");
+}
+
+static void manager_renew(Capnet__NetworkManager_Service *service, const Capnet__ManagerRenewRequest *rq,
+                          Capnet__ManagerConfig_Closure closure, void *data) {
+  (void)service, (void)closure;
+  struct netconf *n = interface_of(data, rq->interface, AUTH_OP_RENEW);
+  if (n)
+    reply_or_error(data, n, netconf_renew(n), "the interface does not use DHCP");
+}
+
+static void manager_release(Capnet__NetworkManager_Service *service, const Capnet__ManagerReleaseRequest *rq,
+                            Capnet__ManagerConfig_Closure closure, void *data) {
+  (void)service, (void)closure;
+  struct netconf *n = interface_of(data, rq->interface, AUTH_OP_RELEASE);
+  if (n)
+    reply_or_error(data, n, netconf_release(n), "there is no lease to release");
+}
+
+static void manager_use_dhcp(Capnet__NetworkManager_Service *service, const Capnet__ManagerUseDhcpRequest *rq,
+                             Capnet__ManagerConfig_Closure closure, void *data) {
+  (void)service, (void)closure;
+  struct netconf *n = interface_of(data, rq->interface, AUTH_OP_SET);
+  if (n)
+    reply_or_error(data, n, netconf_use_dhcp(n), "DHCP cannot be started");
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------------------------- */
+
+static void manager_kind_release(struct cap *c) { (void)c; }
+
+static Capnet__NetworkManager_Service manager_service = CAPNET__NETWORK_MANAGER__INIT(manager_);
+
+const struct cap_kind cap_manager_kind = {
+    .kind = AUTH_MANAGER, .size = sizeof(struct cap), .service = &manager_service.base, .release = manager_kind_release};
