@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * How the daemon's privileges shrink:
+ *   0  started: root, or an ordinary user with ambient CAP_NET_ADMIN (the unit's way), or with nothing (rootless)
+ *   1  configuration read; who it will be is decided (privilege_plan)
+ *   2  devices opened, the embedded network's child forked, runtime and state directories handed over
+ *   3  everything dropped (privilege_drop)
+ *   4  grant sockets made, by the owner that remains; only then is a byte from wire or client read
+ */
+#include "core/privilege.h"
+
+#include "base/util.h"
+
+#include <cap-ng.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+
+int privilege_plan(const char *user, struct privilege *ret) {
+  *ret = (struct privilege){.uid = geteuid(), .gid = getegid()};
+  if (geteuid() != 0 || !user || !*user || strcmp(user, "root") == 0)
+    return 0;
+  errno = 0;
+  const struct passwd *pw = getpwnam(user); /* at start, before the loop: nothing waits for it yet */
+  if (!pw)
+    return errno ? -errno : -ENOENT;
+  *ret = (struct privilege){.uid = pw->pw_uid, .gid = pw->pw_gid, .change = 1};
+  return 0;
+}
+
+int privilege_give_dir(const struct privilege *p, const char *dir) {
+  if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+    return -errno;
+  return p->change && chown(dir, p->uid, p->gid) < 0 ? -errno : 0;
+}
+
+/* The bounding set can be emptied only with CAP_SETPCAP; without it, no_new_privs keeps execve from raising anything. */
+static int drop_capabilities(const struct privilege *p) {
+  if (p->change) {
+    capng_clear(CAPNG_SELECT_BOTH);
+    return capng_change_id((int)p->uid, (int)p->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) == 0 ? 0 : -EPERM;
+  }
+  capng_get_caps_process();
+  const bool bounding = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+  capng_clear(CAPNG_SELECT_BOTH);
+  if (bounding && capng_apply(CAPNG_SELECT_BOUNDS) != 0)
+    return -EPERM;
+  (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+  capng_clear(CAPNG_SELECT_BOTH);
+  return capng_apply(CAPNG_SELECT_CAPS) == 0 ? 0 : -EPERM;
+}
+
+int privilege_drop(const struct privilege *p, const char **ret_what) {
+  *ret_what = "capabilities";
+  int r = drop_capabilities(p);
+  if (r < 0)
+    return r;
+  *ret_what = "no_new_privs";
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+    return -errno;
+  *ret_what = "dumpable";
+  if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+    return -errno;
+  *ret_what = "a capability is left";
+  capng_get_caps_process();
+  return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE ? 0 : -EPERM;
+}
