@@ -115,12 +115,16 @@ void caps_revoke(struct caps *cs, struct auth_node *n, int error) {
   loop_task_queue(cs->loop, &cs->reap);
 }
 
-static void on_expiry(void *arg) {
-  struct caps *cs = arg;
+void caps_watch_expiry(struct caps *cs) {
   uint64_t next = auth_expire(cs->tree, loop_now(cs->loop, CLOCK_ID_BOOT));
-  loop_task_queue(cs->loop, &cs->reap);
   if (next)
     loop_timer_set(cs->expiry, next);
+}
+
+static void on_expiry(void *arg) {
+  struct caps *cs = arg;
+  caps_watch_expiry(cs);
+  loop_task_queue(cs->loop, &cs->reap);
 }
 
 /* --- the account that rpc counts through --------------------------------------------------------------------------- */
@@ -164,19 +168,20 @@ static void on_call_done(void *owner, const struct call_summary *s) {
   auth_info(c->node, &info);
   char id[24];
   (void)snprintf(id, sizeof id, "%" PRIu64, info.id);
+  const char *service = s->service ? s->service : "-", *method = s->method ? s->method : "-";
   const Capnet__ErrorCode code = s->error ? error_code_from_errno(s->error) : CAPNET__ERROR_CODE__ERROR_UNSPECIFIED;
   const struct log_field fields[] = {{"CAPNET_GRANT", info.grant},
                                      {"CAPNET_CAP_ID", id},
-                                     {"CAPNET_METHOD", s->method ? s->method : "-"},
+                                     {"CAPNET_METHOD", method},
                                      {"CAPNET_ERROR", s->error ? error_code_name(code) : "OK"}};
   const bool refused = s->error == -EACCES || s->error == -EDQUOT || s->error == -ERANGE || s->error == -EPERM;
   if (s->error)
     log_event(refused ? LOG_LVL_NOTICE : LOG_LVL_INFO, fields, ARRAY_SIZE(fields), "%s grant=%s cap=%s %s.%s: %s (%s)",
-              refused ? "refuse" : "call", info.grant, id, s->service ? s->service : "-", s->method ? s->method : "-", s->message ? s->message : "",
+              refused ? "refuse" : "call", info.grant, id, service, method, s->message ? s->message : "",
               error_code_name(code));
   else
     log_event(LOG_LVL_DEBUG, fields, ARRAY_SIZE(fields), "call grant=%s cap=%s %s.%s: ok, %" PRIu64 " us", info.grant, id,
-              s->service ? s->service : "-", s->method ? s->method : "-", s->elapsed_ns / 1000);
+              service, method, s->elapsed_ns / 1000);
 }
 
 static ProtobufCService *on_service(void *owner) { return ((struct cap *)owner)->kind->service; }
@@ -278,11 +283,8 @@ int cap_mint(struct caps *cs, struct auth_node *parent, const struct auth_spec *
   }
   if (by)
     list_append(&by->minted, &(*ret)->by_link);
-  if (info.expires_ns) {
-    uint64_t next = auth_expire(cs->tree, loop_now(cs->loop, CLOCK_ID_BOOT));
-    if (next)
-      loop_timer_set(cs->expiry, next);
-  }
+  if (info.expires_ns)
+    caps_watch_expiry(cs);
   return 0;
 }
 

@@ -61,6 +61,9 @@ void caps_get_stats(const struct caps *cs, struct caps_stats *ret);
 /* Revokes a subtree: dead at once, torn down in slices over the next turns. */
 void caps_revoke(struct caps *cs, struct auth_node *n, int error);
 
+/* After minting a node with an end by other means than cap_mint. */
+void caps_watch_expiry(struct caps *cs);
+
 /* --- for kinds ---------------------------------------------------------------------------------------------------- */
 
 /* Takes over node (one hold) and fd, or makes a socketpair when ret_client is not NULL. On failure the hold is given up. */

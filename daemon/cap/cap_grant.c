@@ -15,7 +15,6 @@ struct item {
   char *name;
   enum auth_kind kind;
   struct auth_node *node;
-  uint64_t lifetime_ns;
 };
 
 struct cap_bundle {
@@ -167,9 +166,7 @@ static void grant_take(Capnet__Grant_Service *service, const Capnet__GrantTakeRe
   struct auth_refusal why = {0};
   int client;
   auth_info(by->node, &info);
-  struct auth_spec spec = {.kind = it->kind, .taker = &info.taker};
-  if (it->lifetime_ns)
-    spec.expires_ns = loop_now(caps_loop(b->caps), CLOCK_ID_BOOT) + it->lifetime_ns;
+  const struct auth_spec spec = {.kind = it->kind, .taker = &info.taker};
   if (cap_mint(b->caps, it->node, &spec, by, &c, &client, &why) < 0) {
     cap_refuse(call, &why);
     return;
@@ -191,14 +188,17 @@ static void grant_take(Capnet__Grant_Service *service, const Capnet__GrantTakeRe
 /* --- bundles ---------------------------------------------------------------------------------------------------------------- */
 
 static int add_item(struct cap_bundle *b, const struct cap_bundle_item *item, struct auth_refusal *why) {
-  const struct auth_spec spec = {
-      .kind = item->kind, .grant = b->name, .name = item->name, .rights = item->rights, .limits = item->limits};
+  const struct auth_spec spec = {.kind = item->kind,
+                                 .grant = b->name,
+                                 .name = item->name,
+                                 .rights = item->rights,
+                                 .limits = item->limits,
+                                 .expires_ns = item->expires_ns};
   struct item *it = &b->items[b->n];
   it->name = strdup(item->name);
   if (!it->name)
     return -ENOMEM;
   it->kind = item->kind;
-  it->lifetime_ns = item->lifetime_ns;
   int r = auth_mint(caps_tree(b->caps), b->root, &spec, &it->node, why);
   if (r < 0)
     free(it->name);
@@ -227,6 +227,7 @@ int cap_bundle_new(struct caps *cs, const char *name, const char *description, c
       bundle_unref(b);
     return r;
   }
+  caps_watch_expiry(cs);
   *ret = b;
   return 0;
 }

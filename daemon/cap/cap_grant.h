@@ -13,7 +13,7 @@ struct cap_bundle_item {
   enum auth_kind kind;
   const struct auth_rights *rights;
   const uint64_t *limits; /* AUTH_LIMIT_COUNT, or NULL */
-  uint64_t lifetime_ns;   /* of what is taken; 0: no end */
+  uint64_t expires_ns;    /* boot-time; 0: no end */
 };
 
 /* Copies all it is given. -ENOMEM, -EINVAL with why filled in. */

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Start, run, stop: rooms are made from the bottom up and freed from the top down. The order of privileges is told at the
+ * head of privilege.c.
+ */
+#include "core/daemon.h"
+
+#include "core/grants.h"
+#include "core/interfaces.h"
+#include "core/privilege.h"
+#include "core/report.h"
+#include "core/server.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+struct daemon {
+  const struct daemon_options *opt;
+  struct config *cfg;
+  struct loop *loop;
+  struct interfaces *interfaces;
+  int lock;
+  struct stack *stack;
+  struct names *names;
+  struct flow_table *flows;
+  struct cap_status_room status;
+  struct caps *caps;
+  struct offers *offers;
+  struct watchdog *watchdog;
+  int exit_code;
+};
+
+/* --- signals and reload ------------------------------------------------------------------------------------------------------------ */
+
+static void say_ready(struct daemon *d) {
+  char text[64];
+  (void)snprintf(text, sizeof text, "%u interfaces, %u grants", d->cfg->n_interfaces, offers_count(d->offers));
+  report_ready(text);
+}
+
+static void on_stop(void *arg, int signo) {
+  struct daemon *d = arg;
+  log_notice("stopping: %s", strsignal(signo));
+  report_stopping();
+  loop_stop(d->loop);
+}
+
+static void on_reloaded(void *arg, int r) {
+  struct daemon *d = arg;
+  if (r == 0)
+    log_notice("reloaded: %u grants", offers_count(d->offers));
+  else
+    log_error("reload failed: %s", strerror(-r));
+  say_ready(d);
+}
+
+/* What of capnetd.conf can change while the daemon runs: the log's level and the ceilings of a uid. */
+static void reload_config(struct daemon *d) {
+  struct config *cfg = NULL;
+  if (config_load(d->opt->config_file, &cfg, report_config_error, NULL) < 0) {
+    log_error("%s is not read again; what was in force stays", d->opt->config_file);
+    return;
+  }
+  if (!d->opt->level_fixed)
+    log_set_level(cfg->log_level);
+  for (int l = 0; l < AUTH_LIMIT_COUNT; l++)
+    if (cfg->uid_limits[l] != AUTH_LIMIT_INHERIT)
+      auth_tree_set_uid_limit(caps_tree(d->caps), (enum auth_limit)l, cfg->uid_limits[l]);
+  config_free(cfg);
+}
+
+static void on_reload(void *arg, int signo) {
+  struct daemon *d = arg;
+  (void)signo;
+  report_reloading();
+  reload_config(d);
+  int r = offers_reload(d->offers, d->opt->grants_dir, on_reloaded, d);
+  if (r < 0) {
+    log_error("the grants are not read again, the old ones stay: %s", strerror(-r));
+    say_ready(d);
+  }
+}
+
+static void on_device_gone(void *arg) {
+  struct daemon *d = arg;
+  d->exit_code = EXIT_DEVICE;
+  loop_stop(d->loop);
+}
+
+static int watch_signals(struct daemon *d) {
+  (void)signal(SIGPIPE, SIG_IGN);
+  int r = loop_signal(d->loop, SIGTERM, on_stop, d);
+  if (r == 0)
+    r = loop_signal(d->loop, SIGINT, on_stop, d);
+  return r == 0 ? loop_signal(d->loop, SIGHUP, on_reload, d) : r;
+}
+
+/* --- rooms ---------------------------------------------------------------------------------------------------------------------------- */
+
+static int make_rooms(struct daemon *d) {
+  cap_status_room_init(&d->status);
+  int r = stack_new(d->loop, &d->stack);
+  if (r == 0)
+    r = names_new(d->loop, d->stack, &d->names);
+  if (r == 0)
+    r = flow_table_new(d->loop, d->stack, &d->flows);
+  if (r < 0)
+    return r;
+  void *const rooms[AUTH_KIND_COUNT] = {[AUTH_MANAGER] = interfaces_list(d->interfaces),
+                                        [AUTH_STATUS] = &d->status,
+                                        [AUTH_TCP_CONNECT] = d->flows,
+                                        [AUTH_TCP_LISTEN] = d->flows,
+                                        [AUTH_TCP_LISTENER] = d->flows,
+                                        [AUTH_TCP_SOCKET] = d->flows,
+                                        [AUTH_DNS] = d->names,
+                                        [AUTH_PING] = d->stack};
+  r = caps_new(d->loop, rooms, &d->caps);
+  if (r < 0)
+    return r;
+  for (int l = 0; l < AUTH_LIMIT_COUNT; l++)
+    if (d->cfg->uid_limits[l] != AUTH_LIMIT_INHERIT)
+      auth_tree_set_uid_limit(caps_tree(d->caps), (enum auth_limit)l, d->cfg->uid_limits[l]);
+  d->status.stack = d->stack;
+  d->status.flows = d->flows;
+  d->status.names = d->names;
+  d->status.interfaces = interfaces_list(d->interfaces);
+  d->status.caps = d->caps;
+  d->status.started_ns = loop_now(d->loop, CLOCK_ID_BOOT);
+  return 0;
+}
+
+static int resolve_grants(struct grant_set *set) {
+  for (unsigned i = 0; i < set->n; i++) {
+    int r = config_grant_resolve(set->grants[i], report_config_error, NULL);
+    if (r < 0)
+      return r;
+  }
+  return 0;
+}
+
+/* Stages 1 to 3 of privilege.c. */
+static int become_small(struct daemon *d) {
+  struct privilege p;
+  const char *what = "";
+  int r = privilege_plan(d->cfg->user, &p);
+  if (r < 0) {
+    log_error("user \"%s\" does not exist", d->cfg->user);
+    return r;
+  }
+  r = runtime_lock(d->opt->runtime_dir, &d->lock);
+  if (r < 0) {
+    if (r == -EBUSY)
+      log_error("a daemon is alive at %s", d->opt->runtime_dir);
+    else
+      log_error("%s cannot be used: %s", d->opt->runtime_dir, strerror(-r));
+    d->exit_code = r == -EBUSY ? EXIT_LOCKED : EXIT_CONFIG;
+    return r;
+  }
+  r = interfaces_open(d->loop, d->cfg, &d->interfaces);
+  if (r < 0) {
+    d->exit_code = EXIT_DEVICE;
+    return r;
+  }
+  char grants[CONFIG_PATH_MAX + 8];
+  (void)snprintf(grants, sizeof grants, "%s/grants", d->opt->runtime_dir);
+  r = privilege_give_dir(&p, d->opt->runtime_dir);
+  if (r == 0)
+    r = privilege_give_dir(&p, grants);
+  if (r < 0) {
+    log_error("%s cannot be handed over: %s", d->opt->runtime_dir, strerror(-r));
+    return r;
+  }
+  r = privilege_drop(&p, &what);
+  if (r < 0)
+    log_error("privileges cannot be dropped (%s): %s", what, strerror(-r));
+  return r;
+}
+
+static int start(struct daemon *d, struct grant_set **set) {
+  int r = loop_uv_new(&d->loop);
+  if (r == 0)
+    r = resolve_grants(*set);
+  if (r == 0)
+    r = become_small(d);
+  if (r == 0)
+    r = make_rooms(d);
+  if (r == 0)
+    r = interfaces_start(d->interfaces, d->stack, d->names, &d->status, on_device_gone, d);
+  if (r == 0)
+    r = offers_new(d->caps, d->opt->runtime_dir, TAKE_PTR(*set), &d->offers);
+  if (r == 0)
+    r = watch_signals(d);
+  if (r == 0)
+    r = watchdog_new(d->loop, &d->watchdog);
+  return r;
+}
+
+static void stop(struct daemon *d) {
+  d->watchdog = watchdog_free(d->watchdog);
+  d->offers = offers_free(d->offers);
+  d->caps = caps_free(d->caps);
+  d->interfaces = interfaces_free(d->interfaces);
+  d->flows = flow_table_free(d->flows);
+  d->names = names_free(d->names);
+  d->stack = stack_free(d->stack);
+  d->loop = loop_free(d->loop);
+  d->lock = fd_close(d->lock);
+  d->cfg = config_free(d->cfg);
+}
+
+int daemon_run(const struct daemon_options *opt, struct config *cfg, struct grant_set *set) {
+  struct daemon d = {.opt = opt, .cfg = cfg, .lock = -1};
+  int r = start(&d, &set);
+  set = grants_free(set);
+  if (r == 0) {
+    log_notice("ready: %u interfaces, %u grants at %s/grants", d.cfg->n_interfaces, offers_count(d.offers), opt->runtime_dir);
+    say_ready(&d);
+    r = loop_run(d.loop);
+  }
+  if (r < 0 && d.exit_code == 0)
+    d.exit_code = EXIT_CONFIG;
+  stop(&d);
+  return d.exit_code;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Interfaces: opening, starting, and passing on what changes (the log, the resolver, those who watch).
+ */
+#include "core/interfaces.h"
+
+#include "base/log.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+#ifdef HAVE_SYSTEMD
+#include <systemd/sd-daemon.h>
+#endif
+
+struct interface {
+  struct interfaces *all;
+  const struct config_interface *cfg;
+  struct nic *nic; /* until it is the stack's */
+  struct stack_if *stack_if;
+  struct netconf *netconf;
+};
+
+struct interfaces {
+  struct loop *loop;
+  struct interface list[CONFIG_INTERFACES_MAX];
+  unsigned n;
+  struct cap_interfaces out;
+  struct names *names;
+  struct cap_status_room *status;
+  void (*gone)(void *arg);
+  void *gone_arg;
+};
+
+/* --- what changes ------------------------------------------------------------------------------------------------------------------ */
+
+static void say(struct interface *i, const char *section, const char *text) {
+  const struct log_field fields[] = {{"CAPNET_INTERFACE", i->cfg->name}};
+  log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s: %s", i->cfg->name, text);
+  char line[256], safe[600];
+  (void)snprintf(line, sizeof line, "%s: %s", i->cfg->name, text);
+  cap_status_event(i->all->status, section, escape_text(line, strlen(line), safe, sizeof safe));
+}
+
+static void on_address(void *arg, const struct net_addr *addr, uint8_t prefix_len, const char *origin) {
+  char text[128], a[NET_ADDR_STRLEN];
+  if (addr->family)
+    (void)snprintf(text, sizeof text, "address %s/%u (%s)", net_addr_format(addr, a), prefix_len, origin);
+  else
+    (void)snprintf(text, sizeof text, "no address");
+  say(arg, "interfaces", text);
+}
+
+static void on_lease(void *arg, enum dhcp_state from, enum dhcp_state to, const char *text) {
+  char line[256];
+  (void)snprintf(line, sizeof line, "lease %s -> %s: %s", dhcp_state_name(from), dhcp_state_name(to), text);
+  say(arg, "leases", line);
+}
+
+static bool has_server(const struct names_config *c, const struct names_server *s) {
+  for (unsigned i = 0; i < c->n_servers; i++)
+    if (net_endpoint_equal(&c->servers[i].addr, &s->addr))
+      return true;
+  return false;
+}
+
+static bool has_domain(const struct names_config *c, const struct names_domain *d) {
+  for (unsigned i = 0; i < c->n_search; i++)
+    if (strcmp(c->search[i].name, d->name) == 0)
+      return true;
+  return false;
+}
+
+/* What every interface knows, each server and domain once, in the order of the interfaces. */
+static void merge(struct names_config *all, const struct names_config *one) {
+  for (unsigned i = 0; i < one->n_servers && all->n_servers < NAMES_SERVERS_MAX; i++)
+    if (!has_server(all, &one->servers[i]))
+      all->servers[all->n_servers++] = one->servers[i];
+  for (unsigned i = 0; i < one->n_search && all->n_search < NAMES_SEARCH_MAX; i++)
+    if (!has_domain(all, &one->search[i]))
+      all->search[all->n_search++] = one->search[i];
+  all->search_present = all->search_present || one->search_present;
+}
+
+static void on_resolver(void *arg, const struct names_config *cfg) {
+  struct interface *i = arg;
+  (void)cfg;
+  struct names_config *all = calloc(1, sizeof *all);
+  if (!all)
+    return;
+  for (unsigned k = 0; k < i->all->out.n; k++) {
+    struct netconf_info info;
+    netconf_info(i->all->out.list[k], &info);
+    merge(all, info.resolver);
+  }
+  (void)names_configure(i->all->names, all);
+  char text[64];
+  (void)snprintf(text, sizeof text, "resolver: %u servers, %u search domains", all->n_servers, all->n_search);
+  say(i, "resolver", text);
+  free(all);
+}
+
+static const struct netconf_upcalls netconf_upcalls = {
+    .address = on_address, .resolver = on_resolver, .lease = on_lease};
+
+static void on_link(void *arg, bool up) {
+  struct interface *i = arg;
+  say(i, "interfaces", up ? "link is up" : "link is down");
+  if (i->netconf)
+    netconf_link(i->netconf, up);
+}
+
+static void on_gone(void *arg, int error) {
+  struct interface *i = arg;
+  log_error("%s: the device is gone: %s", i->cfg->name, strerror(-error));
+  cap_status_event(i->all->status, "interfaces", "a device is gone");
+  i->all->gone(i->all->gone_arg);
+}
+
+static const struct stack_if_upcalls if_upcalls = {.link = on_link, .gone = on_gone};
+
+/* --- opening -------------------------------------------------------------------------------------------------------------------------- */
+
+/* An inherited TAP descriptor by its name, as systemd passes it. */
+static int inherited_fd(const char *name) {
+#ifdef HAVE_SYSTEMD
+  char **names = NULL;
+  int found = -1, n = sd_listen_fds_with_names(0, &names);
+  for (int i = 0; i < n; i++) {
+    if (found < 0 && strcmp(names[i], name) == 0)
+      found = SD_LISTEN_FDS_START + i;
+    free(names[i]);
+  }
+  free(names);
+  return found;
+#else
+  (void)name;
+  return -1;
+#endif
+}
+
+static int open_tap(struct loop *loop, const struct config_interface *c, struct nic **ret) {
+  struct nic_tap_config tap = {.ifname = c->ifname[0] ? c->ifname : c->name, .fd = -1, .mtu = c->mtu};
+  memcpy(tap.mac, c->mac, sizeof tap.mac);
+  if (c->fd[0]) {
+    tap.fd = inherited_fd(c->fd);
+    if (tap.fd < 0) {
+      log_error("%s: no descriptor named \"%s\" was inherited", c->name, c->fd);
+      return -ENODEV;
+    }
+  }
+  return nic_tap_open(loop, &tap, ret);
+}
+
+static int open_slirp(struct loop *loop, const struct config_interface *c, struct nic **ret) {
+  struct nic_slirp_config slirp = {
+      .host_loopback = c->host_loopback, .forwards = c->forwards, .n_forwards = c->n_forwards, .mtu = c->mtu};
+  memcpy(slirp.mac, c->mac, sizeof slirp.mac);
+  return nic_slirp_open(loop, &slirp, ret);
+}
+
+static const char *hint(const struct config_interface *c, int error) {
+  if (c->device == CONFIG_TAP && (error == -EPERM || error == -EACCES))
+    return " (a TAP needs CAP_NET_ADMIN, or a persistent one owned by this user)";
+  if (error == -EADDRINUSE)
+    return " (a port of forward= is in use)";
+  return "";
+}
+
+int interfaces_open(struct loop *loop, const struct config *cfg, struct interfaces **ret) {
+  struct interfaces *is = calloc(1, sizeof *is);
+  if (!is)
+    return -ENOMEM;
+  is->loop = loop;
+  for (; is->n < cfg->n_interfaces; is->n++) {
+    const struct config_interface *c = &cfg->interfaces[is->n];
+    struct interface *i = &is->list[is->n];
+    *i = (struct interface){.all = is, .cfg = c};
+    int r = c->device == CONFIG_TAP ? open_tap(loop, c, &i->nic) : open_slirp(loop, c, &i->nic);
+    if (r < 0) {
+      log_error("%s: the device cannot be opened: %s%s", c->name, strerror(-r), hint(c, r));
+      interfaces_free(is);
+      return r;
+    }
+  }
+  *ret = is;
+  return 0;
+}
+
+/* --- starting -------------------------------------------------------------------------------------------------------------------------- */
+
+/* RFC 2132 3.14 and RFC 952: letters, digits and hyphens, the host's own name up to its first dot. */
+static void host_name(char out[64]) {
+  char name[256] = "";
+  size_t n = 0;
+  (void)gethostname(name, sizeof name - 1);
+  for (const char *s = name; *s && *s != '.' && n < 63; s++)
+    if (isalnum((unsigned char)*s) || (*s == '-' && n > 0))
+      out[n++] = *s;
+  out[n] = '\0';
+}
+
+static int start_one(struct interface *i, struct stack *stack) {
+  int r = stack_if_add(stack, TAKE_PTR(i->nic), i->cfg->name, &if_upcalls, i, &i->stack_if);
+  if (r < 0)
+    return r;
+  struct netconf_config *nc = malloc(sizeof *nc);
+  if (!nc)
+    return -ENOMEM;
+  *nc = i->cfg->netconf;
+  if (!i->cfg->hostname_set)
+    host_name(nc->hostname);
+  r = netconf_new(i->all->loop, i->stack_if, nc, &netconf_upcalls, i, &i->netconf);
+  free(nc);
+  if (r < 0)
+    return r;
+  i->all->out.list[i->all->out.n++] = i->netconf;
+  struct netconf_info info;
+  netconf_info(i->netconf, &info);
+  on_resolver(i, info.resolver);
+  return 0;
+}
+
+int interfaces_start(struct interfaces *is, struct stack *stack, struct names *names, struct cap_status_room *status,
+                     void (*gone)(void *arg), void *arg) {
+  is->names = names;
+  is->status = status;
+  is->gone = gone;
+  is->gone_arg = arg;
+  for (unsigned k = 0; k < is->n; k++) {
+    int r = start_one(&is->list[k], stack);
+    if (r < 0) {
+      log_error("%s: cannot be started: %s", is->list[k].cfg->name, strerror(-r));
+      return r;
+    }
+  }
+  return 0;
+}
+
+struct cap_interfaces *interfaces_list(struct interfaces *is) { return &is->out; }
+
+struct interfaces *interfaces_free(struct interfaces *is) {
+  if (!is)
+    return NULL;
+  for (unsigned k = 0; k < is->n; k++) {
+    is->list[k].netconf = netconf_free(is->list[k].netconf);
+    is->list[k].nic = nic_free(is->list[k].nic);
+  }
+  free(is);
+  return NULL;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * From configured interfaces to devices, stack interfaces and their addresses.
+ */
+#ifndef CAPNET_CORE_INTERFACES_H
+#define CAPNET_CORE_INTERFACES_H
+
+#include "cap/cap_manager.h"
+#include "cap/cap_status.h"
+#include "core/config.h"
+
+struct interfaces;
+
+/* Stage 2 of privilege.c: opens each device; nothing is read from it yet. A failure was logged. */
+int interfaces_open(struct loop *loop, const struct config *cfg, struct interfaces **ret);
+/* Puts the devices under the stack and starts their configuration. gone is called when a device cannot be used any more. */
+int interfaces_start(struct interfaces *is, struct stack *stack, struct names *names, struct cap_status_room *status,
+                     void (*gone)(void *arg), void *arg);
+struct cap_interfaces *interfaces_list(struct interfaces *is);
+/* Before the stack is freed, which frees the devices that were started. NULL is fine. */
+struct interfaces *interfaces_free(struct interfaces *is);
+
+#endif
