@@ -119,6 +119,7 @@ static void attenuate(struct call *call, const Capnet__AttenuateRequest *rq, con
   struct auth_refusal why = {0};
   int client;
   if (cap_mint(c->caps, c->node, &spec, c, &child, &client, &why) < 0) {
+    why.error = why.error == -EPERM ? -EDOM : why.error; /* not a subset, which is not the same as not permitted */
     cap_refuse(call, &why);
     return;
   }

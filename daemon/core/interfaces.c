@@ -33,12 +33,18 @@ struct interfaces {
 
 /* --- what changes ------------------------------------------------------------------------------------------------------------------ */
 
-static void say(struct interface *i, const char *section, const char *text) {
+/* line names the interface already */
+static void tell(struct interface *i, const char *section, const char *line) {
   const struct log_field fields[] = {{"CAPNET_INTERFACE", i->cfg->name}};
-  log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s: %s", i->cfg->name, text);
-  char line[256], safe[600];
-  (void)snprintf(line, sizeof line, "%s: %s", i->cfg->name, text);
+  log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s", line);
+  char safe[600];
   cap_status_event(i->all->status, section, escape_text(line, strlen(line), safe, sizeof safe));
+}
+
+static void say(struct interface *i, const char *section, const char *text) {
+  char line[256];
+  (void)snprintf(line, sizeof line, "%s: %s", i->cfg->name, text);
+  tell(i, section, line);
 }
 
 static void on_address(void *arg, const struct net_addr *addr, uint8_t prefix_len, const char *origin) {
@@ -51,9 +57,8 @@ static void on_address(void *arg, const struct net_addr *addr, uint8_t prefix_le
 }
 
 static void on_lease(void *arg, enum dhcp_state from, enum dhcp_state to, const char *text) {
-  char line[256];
-  (void)snprintf(line, sizeof line, "lease %s -> %s: %s", dhcp_state_name(from), dhcp_state_name(to), text);
-  say(arg, "leases", line);
+  (void)from, (void)to; /* text says it */
+  tell(arg, "leases", text);
 }
 
 static bool has_server(const struct names_config *c, const struct names_server *s) {
