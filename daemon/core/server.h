@@ -29,8 +29,8 @@ struct door_ops {
 };
 
 /* Replaces a stale socket at path, binds it 0600 and adds an ACL entry for each uid and gid (0666 for everyone). Copies
- * cfg. Peers are checked by SO_PEERCRED and SO_PEERGROUPS as well; the daemon's own uid may always come in, the overflow
- * uid never. */
+ * cfg. Peers are checked by SO_PEERCRED and SO_PEERGROUPS as well; root and the daemon's own uid may always come in, the
+ * overflow uid never. */
 int door_open(struct loop *loop, const struct door_config *cfg, const struct door_ops *ops, void *arg, struct door **ret);
 struct door *door_close(struct door *d); /* removes the socket; NULL is fine */
 
