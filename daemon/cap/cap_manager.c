@@ -2,7 +2,7 @@
  * NetworkManager: read and change the configuration of granted interfaces. Each method asks for its own operation; each
  * answers with the configuration as it is afterwards.
  */
-#include "cap/cap_manager.h"
+#include "cap/interfaces.h"
 
 #include "cap/cap.h"
 #include "proto/manager.pb-c.h"

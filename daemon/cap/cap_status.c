@@ -2,7 +2,7 @@
  * NetworkStatus: Get walks the sections and streams pages; Watch parks and is told. Reading changes nothing and sends no
  * frame: everything here calls only const or X_each functions of the rooms.
  */
-#include "cap/cap_status.h"
+#include "cap/status.h"
 
 #include "base/log.h"
 

@@ -2,7 +2,7 @@
  * TcpConnectAuthority: the right to open connections. A Connect call is parked while the handshake runs; it holds one
  * socket of the budget from the start, so that attempts cannot outnumber what connections could.
  */
-#include "cap/cap_tcp.h"
+#include "cap/tcp.h"
 
 struct connect {
   struct call *call;

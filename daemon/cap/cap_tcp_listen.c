@@ -2,8 +2,8 @@
  * TcpListenAuthority: the right to bind. A rule may name "interface-address", whatever the lease gave: the listener is then
  * bound to the address of this moment, and ends with ADDRESS_LOST when that goes.
  */
-#include "cap/cap_tcp.h"
-#include "cap/cap_tcp_listener.h"
+#include "cap/tcp.h"
+#include "cap/tcp_listener.h"
 
 /* --- where ---------------------------------------------------------------------------------------------------------------- */
 

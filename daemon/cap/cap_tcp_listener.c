@@ -3,9 +3,9 @@
  * takes what no call waits for: it is a SEQPACKET socket that only we write, one connection at a time, padded so that the
  * kernel reports it writable again only after the client took the message.
  */
-#include "cap/cap_tcp_listener.h"
+#include "cap/tcp_listener.h"
 
-#include "cap/cap_tcp.h"
+#include "cap/tcp.h"
 
 #include <fcntl.h>
 #include <linux/sockios.h>

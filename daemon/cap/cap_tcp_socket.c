@@ -3,7 +3,7 @@
  * descriptor: the capability then lives on without an endpoint until the flow is over. When the flow is over first, the
  * control stays and tells why.
  */
-#include "cap/cap_tcp.h"
+#include "cap/tcp.h"
 
 struct waiter {
   struct list link;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Status of the tree of capabilities, and of the daemon itself.
  */
-#include "cap/cap_status.h"
+#include "cap/status.h"
 
 #include <dirent.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Status of what the network is: interfaces, routes, neighbours, resolver, leases.
  */
-#include "cap/cap_status.h"
+#include "cap/status.h"
 
 struct ctx {
   struct cap_status_room *room;

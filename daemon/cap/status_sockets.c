@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Status of sockets, alive and dead.
  */
-#include "cap/cap_status.h"
-#include "cap/cap_tcp.h"
+#include "cap/status.h"
+#include "cap/tcp.h"
 
 struct ctx {
   struct cap_status_room *room;

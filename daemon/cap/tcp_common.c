@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * TCP values between wire and stack, and the handing over of a connection.
  */
-#include "cap/cap_tcp.h"
+#include "cap/tcp.h"
 
 #include <assert.h>
 #include <stdio.h>

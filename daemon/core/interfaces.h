@@ -4,8 +4,8 @@
 #ifndef CAPNET_CORE_INTERFACES_H
 #define CAPNET_CORE_INTERFACES_H
 
-#include "cap/cap_manager.h"
-#include "cap/cap_status.h"
+#include "cap/interfaces.h"
+#include "cap/status.h"
 #include "core/config.h"
 
 struct interfaces;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * What the four TCP kinds share: values between wire and stack, and the one way in which a connection is handed over.
  */
-#ifndef CAPNET_CAP_TCP_H
-#define CAPNET_CAP_TCP_H
+#ifndef CAPNET_CAP_TCP_COMMON_H
+#define CAPNET_CAP_TCP_COMMON_H
 
 #include "cap/cap.h"
 #include "flow/flow.h"

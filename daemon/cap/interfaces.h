@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The interfaces as a list: what NetworkManager changes and NetworkStatus shows.
  */
-#ifndef CAPNET_CAP_MANAGER_H
-#define CAPNET_CAP_MANAGER_H
+#ifndef CAPNET_CAP_INTERFACES_H
+#define CAPNET_CAP_INTERFACES_H
 
 #include "netconf/netconf.h"
 

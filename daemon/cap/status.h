@@ -6,7 +6,7 @@
 #define CAPNET_CAP_STATUS_H
 
 #include "cap/cap.h"
-#include "cap/cap_manager.h"
+#include "cap/interfaces.h"
 #include "flow/flow.h"
 #include "names/names.h"
 #include "proto/status.pb-c.h"
