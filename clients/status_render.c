@@ -67,7 +67,7 @@ static void render_daemon(const json_t *d, const struct style *s, bool verbose) 
   const json_t *c;
   json_array_foreach(json_object_get(d, "counters"), i, c) {
     const char *name = status_string(c, "name");
-    if (name && status_number(c, "value", &n) && (n || verbose)) {
+    if (verbose && name && status_number(c, "value", &n)) {
       (void)fputs("    ", s->out);
       put_escaped(s, COLOUR_NONE, name);
       (void)fprintf(s->out, " %" PRIu64 "\n", n);

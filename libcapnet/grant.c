@@ -222,32 +222,18 @@ int capnet_open(const char *name, const char *default_name, const char *name_or_
 
 /* --- what a Grant answers ----------------------------------------------------------------------------------------- */
 
-static int take(capnet *grant, const Capnet__GrantTakeRequest *request, unsigned timeout_ms, capnet **ret,
-                struct capnet_error *err) {
+/* A name of the bundle comes before a kind: the daemon knows both. */
+int capnet_take(capnet *grant, const char *name_or_kind, unsigned timeout_ms, capnet **ret, struct capnet_error *err) {
   struct call c;
   Capnet__GrantTakeReply *reply;
+  Capnet__GrantTakeRequest request = CAPNET__GRANT_TAKE_REQUEST__INIT;
+  request.name = (char *)name_or_kind;
   call_init(&c, grant, &capnet__grant__descriptor, timeout_ms, err);
-  capnet__grant__take(&c.service, request, NULL, NULL);
+  capnet__grant__take(&c.service, &request, NULL, NULL);
   int r = call_one(&c, (void **)&reply);
   if (r == 0)
     r = conn_from_slot(&c, reply->endpoint, ret);
   return call_done(&c, r);
-}
-
-/* A name of the bundle comes before a kind. */
-int capnet_take(capnet *grant, const char *name_or_kind, unsigned timeout_ms, capnet **ret, struct capnet_error *err) {
-  struct capnet_error first;
-  Capnet__GrantTakeRequest request = CAPNET__GRANT_TAKE_REQUEST__INIT;
-  request.name = (char *)name_or_kind;
-  int r = take(grant, &request, timeout_ms, ret, &first);
-  if (r == 0)
-    return 0;
-  if (strcmp(first.code, "NOT_FOUND") != 0)
-    return fail_copy(err, &first);
-  request.name = NULL;
-  request.kind = (char *)name_or_kind;
-  r = take(grant, &request, timeout_ms, ret, err);
-  return r;
 }
 
 int capnet_list(capnet *grant, unsigned timeout_ms, char **ret_json, struct capnet_error *err) {

@@ -125,20 +125,25 @@ static void grant_list(Capnet__Grant_Service *service, const Capnet__GrantListRe
     cap_lines_free(items[i].rights, items[i].n_rights);
 }
 
-/* By name; or by kind when there is one of it only. */
-static struct item *find_item(struct cap_bundle *b, const char *name, const char *kind) {
+/* The one item of a kind; NULL when there is none, or several. */
+static struct item *only_of_kind(struct cap_bundle *b, const char *kind) {
   struct item *found = NULL;
   for (size_t i = 0; i < b->n; i++) {
-    struct item *it = &b->items[i];
-    if (name && strcmp(it->name, name) == 0 && (!kind || strcmp(auth_kind_name(it->kind), kind) == 0))
-      return it;
-    if (!name && kind && strcmp(auth_kind_name(it->kind), kind) == 0) {
-      if (found)
-        return NULL;
-      found = it;
-    }
+    if (strcmp(auth_kind_name(b->items[i].kind), kind) != 0)
+      continue;
+    if (found)
+      return NULL;
+    found = &b->items[i];
   }
   return found;
+}
+
+/* A name of the bundle comes before a kind of the same spelling. */
+static struct item *find_item(struct cap_bundle *b, const char *name, const char *kind) {
+  for (size_t i = 0; name && i < b->n; i++)
+    if (strcmp(b->items[i].name, name) == 0)
+      return !kind || strcmp(auth_kind_name(b->items[i].kind), kind) == 0 ? &b->items[i] : NULL;
+  return kind ? only_of_kind(b, kind) : name ? only_of_kind(b, name) : NULL;
 }
 
 static void say_not_found(struct call *call, const struct cap_bundle *b, const char *what) {

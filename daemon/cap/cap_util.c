@@ -81,6 +81,7 @@ void cap_audit(const char *verb, const struct auth_node *n, const char *detail) 
                                      {"CAPNET_PID", pid},
                                      {"CAPNET_UID", uid},
                                      {"CAPNET_UNIT", info.taker.unit}};
-  log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s grant=%s cap=%s kind=%s name=%s by %s%s%s", verb, info.grant, id,
-            auth_kind_name(info.kind), info.name, cap_taker_format(&info.taker, taker), *detail ? ": " : "", detail);
+  log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s grant=%s cap=%s kind=%s name=%s%s%s%s%s", verb, info.grant, id,
+            auth_kind_name(info.kind), info.name, info.taker.pid ? " by " : "", cap_taker_format(&info.taker, taker),
+            *detail ? ": " : "", detail);
 }

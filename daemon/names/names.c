@@ -155,7 +155,7 @@ static void finish(struct names_query *q, int error, int upstream, bool answered
   memcpy(a.name, error == 0 ? q->current : q->name, sizeof(a.name));
   if (upstream >= 0) {
     net_endpoint_format(&q->conf->cfg.servers[upstream].addr, server);
-    if (answered)
+    if (answered || error == -EREMOTEIO || error == -ECONNREFUSED || error == -EBADMSG)
       a.upstream = q->conf->cfg.servers[upstream].addr;
   }
   if (error == 0 || error == -ENOENT || error == -ENODATA) {

@@ -35,7 +35,7 @@ struct names_answer {
   const char (*aliases)[NAMES_NAME_MAX];
   unsigned n_aliases;
   const char *source;          /* "dns" */
-  struct net_endpoint upstream; /* that answered; family 0 if none did */
+  struct net_endpoint upstream; /* that answered, or whose failure this is; family 0 if none did */
   uint64_t elapsed_ns;
 };
 /* error: 0, -ENOENT no such name, -ENODATA no such record, -ETIMEDOUT, -EREMOTEIO the server failed (SERVFAIL),

@@ -115,12 +115,13 @@ Test(names, each_failure_is_its_own) {
   cr_expect_eq(info().failures, 0);
   cr_expect_eq(ask("servfail.test"), -EREMOTEIO);
   cr_expect_str_eq(info().last_error, "servfail.test A: the server failed (10.0.0.2:53)");
-  cr_expect_eq(s.a.upstream.addr.family, 0);
+  cr_expect_eq(s.a.upstream.port, 53, "a failure names the server that told it");
   cr_expect_eq(ask("refused.test"), -ECONNREFUSED);
   cr_expect_eq(ask("badrr.test"), -EBADMSG);
   cr_expect_eq(ask("cut.test"), -EBADMSG);
   cr_expect_eq(ask_for(20 * SEC, rq_of("junk.test")), -EBADMSG);
   cr_expect_eq(ask_for(20 * SEC, rq_of("silent.test")), -ETIMEDOUT);
+  cr_expect_eq(s.a.upstream.addr.family, 0, "nobody told anything");
   cr_expect_eq(ask_for(20 * SEC, rq_of("wrongid.test")), -ETIMEDOUT, "ignored, as if nobody had answered");
   cr_expect_eq(ask_for(20 * SEC, rq_of("stray.test")), -ETIMEDOUT, "from another port of the server");
   cr_expect_eq(info().failures, 8);

@@ -92,8 +92,8 @@ static void session(struct world *w, int shared) {
     ProtobufCMessage *body;
     cr_assert_eq(f->method, METHOD_KIND_BASE + 2);
     cr_assert_eq(body_decode(&capnet__grant_take_request__descriptor, &f->body, &body), 0);
-    const char *kind = ((Capnet__GrantTakeRequest *)body)->kind;
-    taken = kind && strcmp(kind, "tcp-connect") == 0;
+    const char *name = ((Capnet__GrantTakeRequest *)body)->name; /* a kind, when no item has that name */
+    taken = name && strcmp(name, "tcp-connect") == 0;
     if (taken)
       connecting(w, pair_with(private, f->call, &take.base, &d));
     else

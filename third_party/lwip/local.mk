@@ -7,7 +7,6 @@ LWIP_CPPFLAGS = -I$(top_srcdir)/daemon/stack/lwip-port -I$(top_builddir)/$(LWIP_
 
 include third_party/lwip/lwip.mk
 
-if HAVE_LWIP_PORT
 noinst_LTLIBRARIES += liblwip.la
 libcapnetd_la_LIBADD += liblwip.la
 nodist_liblwip_la_SOURCES = $(LWIP_SOURCES)
@@ -17,7 +16,6 @@ liblwip_la_CFLAGS = $(AM_CFLAGS) -Wno-unused-parameter -Wno-unused-variable -Wno
 AM_CPPFLAGS += $(LWIP_CPPFLAGS)
 BUILT_SOURCES += $(LWIP_STAMP)
 $(liblwip_la_OBJECTS) $(libcapnetd_la_OBJECTS): | $(LWIP_STAMP)
-endif
 
 # Nothing is removed from src: automake keeps its dependency files there. tar -m: a new tarball or patch is newer than
 # the objects made from the old one.
