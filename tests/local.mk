@@ -60,7 +60,7 @@ tests_unit_test_status_render_LDADD = libclientview.la $(LDADD)
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).
 OTHER_TESTS =
-OTHER_TESTS += tests/lint/symbols.sh
+OTHER_TESTS += tests/symbols-test.sh
 OTHER_TESTS += tests/test-runner-test.sh
 OTHER_TESTS += tests/unit/test_client_options.sh
 OTHER_TESTS += tests/unit/test_bench_report.py
