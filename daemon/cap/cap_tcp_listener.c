@@ -42,7 +42,7 @@ static void channel_close(struct cap_tcp_listener *l) {
 
 static bool channel_idle(const struct cap_tcp_listener *l) {
   int queued = 0;
-  return l->channel.fd >= 0 && ioctl(l->channel.fd, SIOCOUTQ, &queued) == 0 && queued == 0;
+  return ioctl(l->channel.fd, SIOCOUTQ, &queued) == 0 && queued == 0;
 }
 
 static int channel_send(struct cap_tcp_listener *l, struct tcp_handover *h) {
@@ -67,9 +67,15 @@ static void channel_pump(struct cap_tcp_listener *l) {
   struct stack_conn *conn;
   struct tcp_handover h;
   struct auth_refusal why;
-  if (!channel_idle(l) || !l->listener || flow_accept(l->listener, &conn) < 0) {
-    if (l->channel.watch)
-      (void)loop_watch_set(l->channel.watch, LOOP_HANGUP);
+  if (l->channel.fd < 0)
+    return;
+  if (!channel_idle(l)) {
+    /* The kernel says "writable" an instant before it takes the last byte off its count: ask again. */
+    (void)loop_watch_set(l->channel.watch, LOOP_HANGUP | LOOP_WRITE);
+    return;
+  }
+  if (!l->listener || flow_accept(l->listener, &conn) < 0) {
+    (void)loop_watch_set(l->channel.watch, LOOP_HANGUP);
     return;
   }
   if (tcp_hand_over(&l->cap, conn, &h, &why) < 0)

@@ -64,7 +64,7 @@ static void finish(struct flow *f, enum stack_end why) {
   if (f->fd >= 0)
     f->form->close(TAKE_FD(f->fd), why);
   flow_entry_remove(f->table, &f->entry);
-  if (why == STACK_END_CLOSED || why == STACK_END_RESET_LOCAL)
+  if (why == STACK_END_CLOSED)
     f->conn = stack_conn_close(f->conn);
   else
     f->conn = stack_conn_abort(f->conn, why);

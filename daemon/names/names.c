@@ -328,9 +328,16 @@ static void attempt_over(struct names_query *q, bool in_time) {
     arm(q);
 }
 
+/* Without servers: before a lease there is no address either, which is another thing than a network without servers. */
+static int without_servers(const struct names_query *q) {
+  const struct net_addr anywhere = net_addr_v4(UINT32_C(0xc0000201)); /* RFC 5737: somebody elsewhere */
+  struct stack_route_info route;
+  return stack_route_lookup(q->names->stack, &anywhere, &route) == -ENONET ? -ENONET : -EADDRNOTAVAIL;
+}
+
 static void begin(struct names_query *q) {
   if (q->conf->cfg.n_servers == 0) {
-    finish(q, -EADDRNOTAVAIL, -1, false);
+    finish(q, without_servers(q), -1, false);
     return;
   }
   if (candidate_name(q, 0, q->current) < 0) {

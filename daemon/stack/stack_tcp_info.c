@@ -48,7 +48,7 @@ void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret) {
       .mss = pcb->mss,
       .congestion = "reno",
       .retransmits = pcb->rexmits,
-      .has_rtt = pcb->rtt_valid,
+      .has_rtt = pcb->rtt_valid && pcb->sa > 0, /* below a tick it is not known */
       .rto_ms = (uint32_t)pcb->rto * TCP_SLOW_INTERVAL,
   };
   if (ret->has_rtt) {
