@@ -129,7 +129,7 @@ int grant_ensure(capnet *cap, uint64_t deadline_ns, struct capnet_error *err) {
   if (cap->fd >= 0)
     return 0;
   capnet *shared;
-  int fd, r = share(cap->shared_fd, &fd, err);
+  int fd = -1, r = share(cap->shared_fd, &fd, err);
   if (r < 0)
     return r;
   r = conn_new(fd, &shared, err);
@@ -176,7 +176,7 @@ static const char *default_grant(const char *default_name) {
 }
 
 static int open_inherited(const struct inherited *in, unsigned timeout_ms, capnet **ret, struct capnet_error *err) {
-  int fd, r = share(in->fd, &fd, err);
+  int fd = -1, r = share(in->fd, &fd, err);
   return r < 0 ? r : grant_new(fd, timeout_ms, ret, err);
 }
 

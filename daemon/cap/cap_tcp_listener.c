@@ -162,7 +162,7 @@ static void tcp_listener_accept_channel(Capnet__TcpListener_Service *service, co
   (void)service, (void)rq, (void)closure;
   struct call *call = data;
   struct cap_tcp_listener *l = (struct cap_tcp_listener *)cap_of(call);
-  int client;
+  int client = -1;
   if (l->lost) {
     address_lost(call);
     return;
