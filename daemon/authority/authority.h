@@ -45,11 +45,11 @@ struct auth_spec {
   uint64_t taken_at_us;            /* wall clock */
 };
 
-/* Why something was refused; strings live as long as the node, rule is static or in buf. */
+/* Why something was refused. It stands alone: whoever was refused may be gone before it is told. rule is static. */
 struct auth_refusal {
   int error;            /* -errno as above */
-  const char *grant;
-  const char *rule;     /* "connect", "ping.count", … */
+  char grant[AUTH_NAME_MAX]; /* "": none */
+  const char *rule;     /* "connect", "ping.count", …; NULL: none */
   char text[160];       /* one sentence, names the grant and what was asked */
 };
 

@@ -18,7 +18,7 @@ int refuse(const struct auth_node *n, int error, const char *rule, struct auth_r
     return error;
   const char *grant = n ? n->grant : "";
   why->error = error;
-  why->grant = grant;
+  (void)snprintf(why->grant, sizeof(why->grant), "%.*s", AUTH_NAME_MAX - 1, grant);
   why->rule = rule;
   int len = snprintf(why->text, sizeof(why->text), "%s%.*s%s", grant[0] ? "grant " : "", AUTH_NAME_MAX, grant,
                      grant[0] ? ": " : "");

@@ -95,10 +95,16 @@ static void on_node_freed(void *arg, struct auth_node *n) {
   struct cap *c = auth_owner(n);
   if (!c)
     return;
-  list_for_each(pos, &c->minted) list_remove(pos);
+  list_for_each(pos, &c->minted) {
+    list_entry(pos, struct cap, by_link)->by = NULL;
+    list_remove(pos);
+  }
   list_remove(&c->by_link);
+  struct cap *by = c->by;
   cs->n_caps--;
   free(c);
+  if (by)
+    auth_release(by->node);
 }
 
 static const struct auth_tree_ops tree_ops = {.ended = on_node_ended, .freed = on_node_freed};
@@ -115,17 +121,15 @@ void caps_revoke(struct caps *cs, struct auth_node *n, int error) {
   loop_task_queue(cs->loop, &cs->reap);
 }
 
+/* What expired since the timer was set last is torn down as well: the timer may be moved past it here. */
 void caps_watch_expiry(struct caps *cs) {
   uint64_t next = auth_expire(cs->tree, loop_now(cs->loop, CLOCK_ID_BOOT));
+  loop_task_queue(cs->loop, &cs->reap);
   if (next)
     loop_timer_set(cs->expiry, next);
 }
 
-static void on_expiry(void *arg) {
-  struct caps *cs = arg;
-  caps_watch_expiry(cs);
-  loop_task_queue(cs->loop, &cs->reap);
-}
+static void on_expiry(void *arg) { caps_watch_expiry(arg); }
 
 /* --- the account that rpc counts through --------------------------------------------------------------------------- */
 
@@ -133,7 +137,7 @@ static int refusal_to_error(const struct auth_refusal *why, Capnet__Error *ret) 
   ret->has_code = 1;
   ret->code = error_code_from_errno(why->error);
   ret->message = (char *)why->text;
-  ret->grant = (char *)why->grant;
+  ret->grant = why->grant[0] ? (char *)why->grant : NULL;
   ret->rule = (char *)why->rule;
   return why->error;
 }
@@ -263,6 +267,16 @@ struct cap *cap_find_minted(struct cap *c, uint64_t id) {
   return NULL;
 }
 
+/* A node keeps those it minted below it as its children. One minted elsewhere in the tree (taken from a grant) keeps its
+ * minter as a husk in the same way: else closing the endpoint that took would put the taken beyond every Revoke. */
+static void remember(struct cap *by, struct cap *c, const struct auth_node *parent) {
+  list_append(&by->minted, &c->by_link);
+  if (by->node == parent)
+    return;
+  c->by = by;
+  auth_hold(by->node);
+}
+
 int cap_mint(struct caps *cs, struct auth_node *parent, const struct auth_spec *spec, struct cap *by, struct cap **ret,
              int *ret_client, struct auth_refusal *why) {
   struct auth_node *node;
@@ -275,14 +289,16 @@ int cap_mint(struct caps *cs, struct auth_node *parent, const struct auth_spec *
   auth_info(node, &info);
   r = cap_new(cs, node, -1, ret, ret_client);
   if (r < 0) {
+    auth_info(parent, &info);
     why->error = r;
+    (void)snprintf(why->grant, sizeof why->grant, "%s", info.grant);
     why->rule = r == -EDQUOT ? "endpoints" : NULL;
     (void)snprintf(why->text, sizeof why->text, "no endpoint can be made: %s",
                    r == -EDQUOT ? "the budget \"endpoints\" is used up" : strerror(-r));
     return r;
   }
   if (by)
-    list_append(&by->minted, &(*ret)->by_link);
+    remember(by, *ret, parent);
   if (info.expires_ns)
     caps_watch_expiry(cs);
   return 0;

@@ -41,6 +41,7 @@ struct cap {
   int ended; /* why cap_end was called: 0, -EKEYREVOKED, …; for the kind's release */
   struct list minted;  /* caps that this endpoint minted (by_link): what Revoke may name, and what dies when it is revoked */
   struct list by_link;
+  struct cap *by; /* the minter, held, when it is not an ancestor in the tree */
 };
 
 /* All capabilities of the daemon. rooms[kind] is what that kind works with (struct stack *, struct names *, …). */

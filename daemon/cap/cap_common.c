@@ -136,14 +136,32 @@ static void attenuate(struct call *call, const Capnet__AttenuateRequest *rq, con
   call_reply(call, &reply.base);
 }
 
+/* What has no rights of its own, or gives out rights that are not its own, cannot be narrowed. A grant's items are taken
+ * below the item, not below the endpoint that asked: a narrowed grant would narrow nothing. NULL: it can be. */
+static const char *narrow_instead(enum auth_kind kind) {
+  switch (kind) {
+  case AUTH_GRANT: return "what was taken from it";
+  case AUTH_TCP_LISTENER:
+  case AUTH_TCP_SOCKET: return "the authority it came from";
+  case AUTH_MANAGER:
+  case AUTH_STATUS:
+  case AUTH_TCP_CONNECT:
+  case AUTH_TCP_LISTEN:
+  case AUTH_DNS:
+  case AUTH_PING:
+  case AUTH_KIND_COUNT: break;
+  }
+  return NULL;
+}
+
 static void common_attenuate(Capnet__Capability_Service *service, const Capnet__AttenuateRequest *rq,
                              Capnet__AttenuateReply_Closure closure, void *data) {
   (void)service, (void)closure;
   struct call *call = data;
   const enum auth_kind kind = cap_of(call)->kind->kind;
-  if (kind == AUTH_TCP_SOCKET || kind == AUTH_TCP_LISTENER) {
-    call_error(call, -EOPNOTSUPP, NULL, NULL, "a %s cannot be narrowed: narrow the authority it came from",
-               auth_kind_name(kind));
+  const char *instead = narrow_instead(kind);
+  if (instead) {
+    call_error(call, -ENOSYS, NULL, NULL, "a %s cannot be narrowed: narrow %s", auth_kind_name(kind), instead);
     return;
   }
   if (rq->label && strlen(rq->label) >= AUTH_NAME_MAX) {

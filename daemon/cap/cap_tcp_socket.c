@@ -67,7 +67,7 @@ static void tcp_socket_status(Capnet__TcpSocket_Service *service, const Capnet__
 static bool alive(struct call *call) {
   if (!socket_of(call)->over)
     return true;
-  call_error(call, -ENOTCONN, NULL, NULL, "the connection is over");
+  call_error(call, -EBUSY, NULL, NULL, "the connection is over");
   return false;
 }
 

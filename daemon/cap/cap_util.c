@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 void cap_refuse(struct call *call, const struct auth_refusal *why) {
-  call_error(call, why->error, why->grant, why->rule, "%s", why->text);
+  call_error(call, why->error, why->grant[0] ? why->grant : NULL, why->rule, "%s", why->text);
 }
 
 bool cap_decide(struct call *call, const struct auth_request *rq) {

@@ -103,7 +103,7 @@ int tcp_hand_over(struct cap *authority, struct stack_conn *conn, struct tcp_han
   struct flow *flow;
   struct flow_label label;
   struct stack_conn_info info;
-  why->error = 0;
+  *why = (struct auth_refusal){0};
   int r = cap_mint(authority->caps, authority->node, &spec, authority, &socket, &ret->control, why);
   if (r < 0) {
     stack_conn_abort(conn, STACK_END_LIMIT);
