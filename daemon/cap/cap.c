@@ -329,10 +329,12 @@ static void revoke_root(void *arg, struct auth_node *n) {
     auth_revoke(n, -ESHUTDOWN);
 }
 
+void caps_shutdown(struct caps *cs) { auth_each(cs->tree, revoke_root, NULL); }
+
 struct caps *caps_free(struct caps *cs) {
   if (!cs)
     return NULL;
-  auth_each(cs->tree, revoke_root, NULL);
+  caps_shutdown(cs);
   while (auth_reap(cs->tree, REAP_TURN))
     ;
   loop_task_cancel(&cs->reap);

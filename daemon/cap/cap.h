@@ -46,7 +46,9 @@ struct cap {
 
 /* All capabilities of the daemon. rooms[kind] is what that kind works with (struct stack *, struct names *, …). */
 int caps_new(struct loop *loop, void *const rooms[AUTH_KIND_COUNT], struct caps **ret);
-/* Ends every capability with Terminal{SHUTTING_DOWN} and frees the tree. */
+/* Ends every capability with Terminal{SHUTTING_DOWN}: before what would give another reason is freed. */
+void caps_shutdown(struct caps *cs);
+/* The same, and frees the tree. */
 struct caps *caps_free(struct caps *cs);
 struct auth_tree *caps_tree(struct caps *cs);
 struct loop *caps_loop(struct caps *cs);

@@ -196,6 +196,8 @@ static int start(struct daemon *d, struct grant_set **set) {
 
 static void stop(struct daemon *d) {
   d->watchdog = watchdog_free(d->watchdog);
+  if (d->caps)
+    caps_shutdown(d->caps);
   d->offers = offers_free(d->offers);
   d->caps = caps_free(d->caps);
   d->interfaces = interfaces_free(d->interfaces);
