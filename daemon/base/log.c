@@ -35,14 +35,14 @@ int log_level_parse(const char *s, enum log_level *ret) {
   return -EINVAL;
 }
 
-/* To a pipe or the journal's stream the level goes in front as sd-daemon(3) reads it; a person gets the text alone. */
+/* Where a service manager reads the stream (INVOCATION_ID is set, systemd.exec(5)) the level goes in front as
+ * sd-daemon(3) has it; a person reads who speaks. */
 static void sink_stderr(enum log_level level, const char *text, const struct log_field *fields _unused_,
                         size_t n_fields _unused_) {
-  if (isatty(STDERR_FILENO)) {
-    (void)fprintf(stderr, "%s\n", text);
-  } else {
+  if (getenv("INVOCATION_ID") && !isatty(STDERR_FILENO))
     (void)fprintf(stderr, "<%d>%s\n", (int)level, text);
-  }
+  else
+    (void)fprintf(stderr, "%s: %s\n", program_invocation_short_name, text);
 }
 
 static void log_va(enum log_level level, const struct log_field *fields, size_t n_fields, const char *fmt,

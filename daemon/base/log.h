@@ -24,7 +24,8 @@ typedef void (*log_sink_fn)(enum log_level level, const char *text, const struct
 void log_set_level(enum log_level max); /* default NOTICE */
 enum log_level log_get_level(void);
 int log_level_parse(const char *s, enum log_level *ret); /* error warning notice info debug; -EINVAL */
-void log_set_sink(log_sink_fn sink); /* NULL: standard error, "<level> text" when not a terminal-bound stream */
+/* NULL: standard error, "program: text"; "<level>text" where a service manager reads it. */
+void log_set_sink(log_sink_fn sink);
 
 void log_msg(enum log_level level, const char *fmt, ...) _printf_(2, 3);
 void log_event(enum log_level level, const struct log_field *fields, size_t n_fields, const char *fmt, ...)
