@@ -255,7 +255,7 @@ def systemd_as_pid_1():
     tree with systemd and capnet's libraries; systemd-nspawn on PATH."""
     tree = os.environ.get("E2E_SYSTEMD")
     if not tree:
-        raise Skip("E2E_SYSTEMD names no tree to boot (docs/HACKING.md)")
+        raise Skip("E2E_SYSTEMD names no tree to boot; tests/e2e/systemd-boot says how to make one")
     if subprocess.run(["systemd-nspawn", "--version"], capture_output=True, check=False).returncode != 0:
         raise Skip("systemd-nspawn is missing (Debian: systemd-container)")
     p = subprocess.run([os.path.join(TOP, "tests/e2e/systemd-boot"), tree], capture_output=True, text=True, check=False)
