@@ -201,6 +201,12 @@ static const struct endpoint_ops endpoint_ops = {.service = on_service,
                                                  .call_done = on_call_done,
                                                  .hangup = on_hangup};
 
+void cap_turn_away(struct caps *cs, int fd, const struct auth_refusal *why) {
+  Capnet__Error e = CAPNET__ERROR__INIT;
+  (void)refusal_to_error(why, &e);
+  endpoint_turn_away(cs->loop, fd, &e);
+}
+
 /* --- beginnings --------------------------------------------------------------------------------------------------- */
 
 /* Ours does not block; theirs does, as anyone expects of a fresh descriptor. */
@@ -227,6 +233,8 @@ int cap_new(struct caps *cs, struct auth_node *node, int fd, struct cap **ret, i
   struct auth_refusal why;
   int r = auth_charge(node, LIMIT_ENDPOINTS, 1, &why);
   if (r < 0) {
+    if (ours >= 0)
+      cap_turn_away(cs, TAKE_FD(ours), &why);
     auth_release(node);
     return r;
   }

@@ -55,7 +55,7 @@ static int open_endpoint(struct cap_bundle *b, const struct auth_taker *taker, s
     struct auth_node *node;
     r = auth_mint(caps_tree(b->caps), b->root, &spec, &node, why);
     if (r < 0)
-      fd_close(fd);
+      cap_turn_away(b->caps, fd, why);
     else
       r = cap_new(b->caps, node, fd, ret, NULL);
   }

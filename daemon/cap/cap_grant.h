@@ -21,7 +21,8 @@ int cap_bundle_new(struct caps *cs, const char *name, const char *description, c
                    const struct cap_bundle_item *items, size_t n, struct cap_bundle **ret, struct auth_refusal *why);
 /* Revokes the grant and all that was taken of it; the bundle is gone. NULL is fine. */
 struct cap_bundle *cap_bundle_revoke(struct cap_bundle *b);
-/* A client connected to the grant's socket: fd (consumed) becomes an endpoint that answers Open. */
+/* A client connected to the grant's socket: fd (consumed) becomes an endpoint that answers Open. Over a budget the client
+ * is told so by Terminal. */
 int cap_bundle_accept(struct cap_bundle *b, int fd, const struct auth_taker *taker);
 
 #endif

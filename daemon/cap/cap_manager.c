@@ -92,8 +92,8 @@ static bool parse_static(const Capnet__ManagerSetStaticRequest *rq, struct netco
   if (slash[1] < '0' || slash[1] > '9' || *end || len < 1 || len > 32 || net_addr_parse(addr, &ret->addr) < 0)
     return false;
   ret->prefix_len = (uint8_t)len;
-  return ret->addr.family == AF_INET && net_addr_class(&ret->addr) != NET_MULTICAST &&
-         net_addr_class(&ret->addr) != NET_UNSPECIFIED && net_addr_class(&ret->addr) != NET_LOOPBACK &&
+  const enum net_class class = net_addr_class(&ret->addr);
+  return ret->addr.family == AF_INET && (class == NET_UNICAST || class == NET_LINK_LOCAL) &&
          (!rq->gateway || (net_addr_parse(rq->gateway, &ret->gateway) == 0 && ret->gateway.family == AF_INET));
 }
 

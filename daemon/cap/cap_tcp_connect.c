@@ -53,6 +53,20 @@ static bool decide(struct call *call, const struct net_endpoint *remote) {
   return cap_decide(call, &rq);
 }
 
+/* Where a connection comes from is the stack's affair, and no rule names it. A holder may choose the port, as the stack
+ * would, but none that peers take for a sign of rank (RFC 1700's "only by system processes"). A port that is listened on is
+ * refused by the stack, and a connection never keeps a listener from binding: no shadow either way. */
+#define LOCAL_PORT_MIN 1024
+
+static bool local_allowed(struct call *call, const struct net_endpoint *local) {
+  if (local->port == 0 || local->port >= LOCAL_PORT_MIN)
+    return true;
+  struct auth_node_info info;
+  auth_info(cap_of(call)->node, &info);
+  call_error(call, -EACCES, info.grant, "connect.local", "no connection is made from a port below %d", LOCAL_PORT_MIN);
+  return false;
+}
+
 static void tcp_connect_connect(Capnet__TcpConnectAuthority_Service *service, const Capnet__TcpConnectRequest *rq,
                                 Capnet__TcpConnection_Closure closure, void *data) {
   (void)service, (void)closure;
@@ -62,6 +76,7 @@ static void tcp_connect_connect(Capnet__TcpConnectAuthority_Service *service, co
   struct stack_conn_options options = {0};
   if (!tcp_endpoint_parse(call, "remote", rq->remote, false, &remote) ||
       (rq->local && !tcp_endpoint_parse(call, "local", rq->local, true, &local)) || !decide(call, &remote) ||
+      !local_allowed(call, &local) ||
       !cap_charge(call, LIMIT_SOCKETS, 1))
     return;
   tcp_options_parse(rq->options, &options);

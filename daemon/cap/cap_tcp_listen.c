@@ -30,9 +30,12 @@ static struct where where_interface(struct net_addr addr, uint16_t port) {
   return w;
 }
 
-static struct where where_exact(struct net_addr addr, uint16_t port) {
+static struct where where_exact(struct call *call, struct net_addr addr, uint16_t port) {
+  struct stack *s = flow_stack(cap_room(cap_of(call)));
   struct where w = {.rq = {.kind = AUTH_TCP_LISTEN}, .bind = {.addr = addr, .port = port}};
   w.rq.to = w.bind;
+  w.rq.own = stack_is_own(s, &addr);
+  w.rq.broadcast = stack_is_broadcast(s, &addr);
   return w;
 }
 
@@ -53,11 +56,11 @@ static struct where where_default(struct call *call, struct net_addr iface, uint
     const struct auth_rule *r = &info.rights->rules[i];
     if (r->where != AUTH_WHERE_PREFIX)
       continue;
-    struct where exact = where_exact(r->prefix.addr, port);
+    struct where exact = where_exact(call, r->prefix.addr, port);
     if (covered(call, &exact))
       return exact;
   }
-  struct where any = where_exact((struct net_addr){0}, port);
+  struct where any = where_exact(call, (struct net_addr){0}, port);
   return covered(call, &any) ? any : w;
 }
 
@@ -74,9 +77,9 @@ static bool parse_where(struct call *call, const Capnet__TcpListenRequest *rq, s
   else if (strcmp(rq->address, "interface-address") == 0)
     *ret = where_interface(iface, port);
   else if (strcmp(rq->address, "*") == 0)
-    *ret = where_exact(addr, port);
+    *ret = where_exact(call, addr, port);
   else if (net_addr_parse(rq->address, &addr) == 0)
-    *ret = where_exact(net_addr_is_unspecified(&addr) ? (struct net_addr){0} : addr, port);
+    *ret = where_exact(call, net_addr_is_unspecified(&addr) ? (struct net_addr){0} : addr, port);
   else {
     cap_malformed(call, "address", "an address, * or interface-address");
     return false;

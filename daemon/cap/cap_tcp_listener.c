@@ -78,8 +78,10 @@ static void channel_pump(struct cap_tcp_listener *l) {
     (void)loop_watch_set(l->channel.watch, LOOP_HANGUP);
     return;
   }
-  if (tcp_hand_over(&l->cap, conn, &h, &why) < 0)
+  if (tcp_hand_over(&l->cap, conn, &h, &why) < 0) { /* that one was reset; the next must not wait for a newcomer */
+    (void)loop_watch_set(l->channel.watch, LOOP_HANGUP | LOOP_WRITE);
     return;
+  }
   int r = channel_send(l, &h);
   fd_close(h.data);
   fd_close(h.control);

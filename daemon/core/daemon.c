@@ -27,6 +27,7 @@ struct daemon {
   struct offers *offers;
   struct watchdog *watchdog;
   int exit_code;
+  bool again; /* a reload was asked for while one was under way */
 };
 
 /* --- signals and reload ------------------------------------------------------------------------------------------------------------ */
@@ -44,13 +45,18 @@ static void on_stop(void *arg, int signo) {
   loop_stop(d->loop);
 }
 
+static void on_reload(void *arg, int signo);
+
 static void on_reloaded(void *arg, int r) {
   struct daemon *d = arg;
   if (r == 0)
     log_notice("reloaded: %u grants", offers_count(d->offers));
   else
     log_error("reload failed: %s", strerror(-r));
-  say_ready(d);
+  if (d->again)
+    on_reload(d, SIGHUP);
+  else
+    say_ready(d);
 }
 
 /* What of capnetd.conf can change while the daemon runs: the log's level and the ceilings of a uid. */
@@ -71,10 +77,13 @@ static void reload_config(struct daemon *d) {
 static void on_reload(void *arg, int signo) {
   struct daemon *d = arg;
   (void)signo;
+  d->again = false;
   report_reloading();
   reload_config(d);
   int r = offers_reload(d->offers, d->opt->grants_dir, on_reloaded, d);
-  if (r < 0) {
+  if (r == -EBUSY) /* what it reads may be older than this request */
+    d->again = true;
+  else if (r < 0) {
     log_error("the grants are not read again, the old ones stay: %s", strerror(-r));
     say_ready(d);
   }
@@ -155,7 +164,8 @@ static int become_small(struct daemon *d) {
     d->exit_code = r == -EBUSY ? EXIT_LOCKED : EXIT_CONFIG;
     return r;
   }
-  r = interfaces_open(d->loop, d->cfg, &d->interfaces);
+  privilege_raise_descriptors();
+  r = interfaces_open(d->loop, d->cfg, &p, &d->interfaces);
   if (r < 0) {
     d->exit_code = EXIT_DEVICE;
     return r;
@@ -166,7 +176,8 @@ static int become_small(struct daemon *d) {
   if (r == 0)
     r = privilege_give_dir(&p, grants);
   if (r < 0) {
-    log_error("%s cannot be handed over: %s", d->opt->runtime_dir, strerror(-r));
+    log_error("%s cannot be used: %s", d->opt->runtime_dir,
+              r == -EPERM ? "it and grants/ must belong to root or the daemon's user, writable by nobody else" : strerror(-r));
     return r;
   }
   r = privilege_drop(&p, &what);

@@ -16,7 +16,7 @@ struct offer {
 };
 
 struct reload {
-  struct offers *offers;
+  struct offers *offers; /* NULL: they went while names were looked up */
   struct grant_set *set;
   int error;
   void (*done)(void *arg, int r);
@@ -29,7 +29,7 @@ struct offers {
   struct grant_set *set;
   struct list list;
   unsigned n;
-  bool reloading;
+  struct reload *reload; /* under way */
 };
 
 /* --- one offer ----------------------------------------------------------------------------------------------------------------- */
@@ -126,6 +126,8 @@ int offers_new(struct caps *caps, const char *runtime_dir, struct grant_set *set
 struct offers *offers_free(struct offers *o) {
   if (!o)
     return NULL;
+  if (o->reload)
+    o->reload->offers = NULL;
   list_for_each(pos, &o->list) offer_free(o, list_entry(pos, struct offer, link));
   grants_free(o->set);
   free(o->runtime_dir);
@@ -183,17 +185,19 @@ static void resolve_all(void *arg) {
 
 static void resolved(void *arg) {
   struct reload *rl = arg;
-  rl->offers->reloading = false;
   int r = rl->error;
-  if (r == 0)
-    r = swap_sets(rl->offers, TAKE_PTR(rl->set));
-  rl->set = grants_free(rl->set);
-  rl->done(rl->arg, r);
+  if (rl->offers) {
+    rl->offers->reload = NULL;
+    if (r == 0)
+      r = swap_sets(rl->offers, TAKE_PTR(rl->set));
+    rl->done(rl->arg, r);
+  }
+  grants_free(rl->set);
   free(rl);
 }
 
 int offers_reload(struct offers *o, const char *dir, void (*done)(void *arg, int r), void *arg) {
-  if (o->reloading)
+  if (o->reload)
     return -EBUSY;
   struct reload *rl = calloc(1, sizeof *rl);
   if (!rl)
@@ -207,6 +211,6 @@ int offers_reload(struct offers *o, const char *dir, void (*done)(void *arg, int
     free(rl);
     return r;
   }
-  o->reloading = true;
+  o->reload = rl;
   return 0;
 }

@@ -156,9 +156,10 @@ static int open_tap(struct loop *loop, const struct config_interface *c, struct 
   return nic_tap_open(loop, &tap, ret);
 }
 
-static int open_slirp(struct loop *loop, const struct config_interface *c, struct nic **ret) {
+static int open_slirp(struct loop *loop, const struct config_interface *c, const struct privilege *who, struct nic **ret) {
   struct nic_slirp_config slirp = {
-      .host_loopback = c->host_loopback, .forwards = c->forwards, .n_forwards = c->n_forwards, .mtu = c->mtu};
+      .host_loopback = c->host_loopback, .forwards = c->forwards, .n_forwards = c->n_forwards, .mtu = c->mtu,
+      .change_ids = who->change, .uid = who->uid, .gid = who->gid};
   memcpy(slirp.mac, c->mac, sizeof slirp.mac);
   return nic_slirp_open(loop, &slirp, ret);
 }
@@ -171,7 +172,7 @@ static const char *hint(const struct config_interface *c, int error) {
   return "";
 }
 
-int interfaces_open(struct loop *loop, const struct config *cfg, struct interfaces **ret) {
+int interfaces_open(struct loop *loop, const struct config *cfg, const struct privilege *who, struct interfaces **ret) {
   struct interfaces *is = calloc(1, sizeof *is);
   if (!is)
     return -ENOMEM;
@@ -180,7 +181,7 @@ int interfaces_open(struct loop *loop, const struct config *cfg, struct interfac
     const struct config_interface *c = &cfg->interfaces[is->n];
     struct interface *i = &is->list[is->n];
     *i = (struct interface){.all = is, .cfg = c};
-    int r = c->device == CONFIG_TAP ? open_tap(loop, c, &i->nic) : open_slirp(loop, c, &i->nic);
+    int r = c->device == CONFIG_TAP ? open_tap(loop, c, &i->nic) : open_slirp(loop, c, who, &i->nic);
     if (r < 0) {
       log_error("%s: the device cannot be opened: %s%s", c->name, strerror(-r), hint(c, r));
       interfaces_free(is);

@@ -7,11 +7,13 @@
 #include "cap/interfaces.h"
 #include "cap/status.h"
 #include "core/config.h"
+#include "core/privilege.h"
 
 struct interfaces;
 
-/* Stage 2 of privilege.c: opens each device; nothing is read from it yet. A failure was logged. */
-int interfaces_open(struct loop *loop, const struct config *cfg, struct interfaces **ret);
+/* Stage 2 of privilege.c: opens each device; nothing is read from it yet. Child processes become who the daemon will be.
+ * A failure was logged. */
+int interfaces_open(struct loop *loop, const struct config *cfg, const struct privilege *who, struct interfaces **ret);
 /* Puts the devices under the stack and starts their configuration. gone is called when a device cannot be used any more. */
 int interfaces_start(struct interfaces *is, struct stack *stack, struct names *names, struct cap_status_room *status,
                      void (*gone)(void *arg), void *arg);

@@ -56,7 +56,7 @@ int peer_identify(int fd, struct auth_taker *ret) {
   if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0)
     return -errno;
   memset(ret, 0, sizeof *ret);
-  ret->pid = cred.pid;
+  ret->pid = cred.pid > 0 ? cred.pid : -1; /* 0: of a process that our pid namespace does not show; 0 is nobody here */
   ret->uid = cred.uid;
   ret->gid = cred.gid;
   _cleanup_close_ int pidfd = pin(fd, cred.pid);

@@ -13,7 +13,10 @@ struct privilege {
   int change; /* ids are to be changed */
 };
 int privilege_plan(const char *user, struct privilege *ret);
-/* Stage 2: the directories the daemon writes in belong to who it will be. -errno. */
+/* Raises the soft limit of descriptors, as far as the hard one lets it. */
+void privilege_raise_descriptors(void);
+/* Stage 2: the directories the daemon writes in belong to who it will be. -errno; -EPERM: it is somebody else's, or others
+ * may write in it. A link is not followed. */
 int privilege_give_dir(const struct privilege *p, const char *dir);
 /* Stage 3: everything is dropped: ids, capabilities (effective, permitted, inheritable, ambient, bounding where that is
  * allowed), new privileges, core dumps and ptrace by equals. 0, or -errno with *ret_what the step that failed. */

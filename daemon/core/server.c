@@ -4,7 +4,7 @@
 #include "core/server.h"
 
 #include "core/peer.h"
-#include "proto/codec.h"
+#include "rpc/rpc.h"
 
 #include <acl/libacl.h>
 #include <fcntl.h>
@@ -14,6 +14,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
 
 #define ACCEPT_TURN_MAX 16
 #define RETRY_NS NSEC_PER_SEC /* after EMFILE with nothing to close */
@@ -110,40 +114,34 @@ static bool may_enter(const struct door *d, const struct auth_taker *t, int fd) 
   return peer_in_groups(fd, t->gid, d->gids, d->n_gids);
 }
 
-static void turn_away(int fd) {
-  Capnet__Frame f = CAPNET__FRAME__INIT;
+static void turn_away(struct door *d, int fd, Capnet__ErrorCode code, const char *message) {
   Capnet__Error e = CAPNET__ERROR__INIT;
-  _cleanup_free_ uint8_t *data = NULL;
-  size_t len;
-  f.has_kind = e.has_code = 1;
-  f.kind = CAPNET__FRAME__KIND__TERMINAL;
-  e.code = CAPNET__ERROR_CODE__ERROR_NOT_PERMITTED;
-  e.message = (char *)"this user is not among those that the grant names";
-  f.error = &e;
-  if (frame_encode(&f, NULL, &data, &len) == 0)
-    (void)frame_send(fd, data, len, NULL, 0, 1);
-  fd_close(fd);
+  e.has_code = 1;
+  e.code = code;
+  e.message = (char *)message;
+  endpoint_turn_away(d->loop, fd, &e);
 }
 
 static void admit(struct door *d, int fd) {
   struct auth_taker taker;
   if (peer_identify(fd, &taker) < 0) {
-    fd_close(fd);
+    turn_away(d, fd, CAPNET__ERROR_CODE__ERROR_NOT_PERMITTED, "this peer cannot be identified");
     return;
   }
   if (may_enter(d, &taker, fd)) {
     d->ops->enter(d->arg, fd, &taker);
     return;
   }
-  turn_away(fd);
+  turn_away(d, fd, CAPNET__ERROR_CODE__ERROR_NOT_PERMITTED, "this user is not among those that the grant names");
   d->ops->refused(d->arg, &taker);
 }
 
-/* Out of descriptors: the reserve turns one peer away, so that it is told by a hang-up and the queue moves on. */
+/* Out of descriptors: the reserve turns one peer away, so that it is told and the queue moves on. */
 static void on_exhausted(struct door *d) {
   d->reserve = fd_close(d->reserve);
   int fd = accept4(d->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-  fd_close(fd);
+  if (fd >= 0)
+    turn_away(d, fd, CAPNET__ERROR_CODE__ERROR_LIMIT, "the daemon has no descriptor left");
   d->reserve = open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (fd >= 0 && d->reserve >= 0)
     return;
@@ -186,6 +184,9 @@ static int bind_socket(struct door *d) {
   if (unlink(d->path) < 0 && errno != ENOENT)
     return -errno;
   mode_t old = umask(0177);
+  /* Accepted sockets inherit it where the kernel has it: nobody sends descriptors before the endpoint says no. */
+  const int off = 0;
+  (void)setsockopt(d->fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off);
   int r = bind(d->fd, (struct sockaddr *)&sa, sizeof sa) < 0 ? -errno : 0;
   (void)umask(old);
   if (r == 0)
@@ -232,6 +233,16 @@ int door_open(struct loop *loop, const struct door_config *cfg, const struct doo
   return 0;
 }
 
+/* Who is still waiting to be let in: closing the listener would close their messages with it, on the loop. After shutdown
+ * nobody joins the queue. */
+static void empty_queue(struct door *d) {
+  int fd;
+  d->reserve = fd_close(d->reserve);
+  (void)shutdown(d->fd, SHUT_RDWR);
+  while ((fd = accept4(d->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0)
+    turn_away(d, fd, CAPNET__ERROR_CODE__ERROR_REVOKED, "the grant is no longer offered");
+}
+
 struct door *door_close(struct door *d) {
   if (!d)
     return NULL;
@@ -239,6 +250,8 @@ struct door *door_close(struct door *d) {
   d->retry = loop_timer_free(d->retry);
   if (d->fd >= 0 && d->path)
     (void)unlink(d->path);
+  if (d->fd >= 0)
+    empty_queue(d);
   fd_close(d->fd);
   fd_close(d->reserve);
   free(d->path);

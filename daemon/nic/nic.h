@@ -10,6 +10,8 @@
 #include "base/util.h"
 #include "loop/loop.h"
 
+#include <sys/types.h>
+
 struct nic;
 
 struct nic_frame {
@@ -100,6 +102,9 @@ struct nic_slirp_config {
   unsigned n_forwards;
   unsigned mtu; /* 0: 1500 */
   uint8_t mac[6];
+  bool change_ids; /* the child becomes uid and gid, without supplementary groups, once its forwards are bound */
+  uid_t uid;
+  gid_t gid;
 };
 int nic_slirp_open(struct loop *loop, const struct nic_slirp_config *cfg, struct nic **ret);
 int nic_forward_parse(const char *s, struct nic_forward *ret); /* -EINVAL */

@@ -3,8 +3,8 @@
  * daemon itself needs none. It shares nothing with the daemon but one end of a SEQPACKET pair.
  *
  * Confinement, in order: 1 every other descriptor is closed, 2 default signals, 3 forwards are bound (the last thing
- * that may need a privilege), 4 no capability, no new privileges, not dumpable, dies with the parent, 5 the pair is
- * read.
+ * that may need a privilege), 4 the daemon's user, no capability, no new privileges, not dumpable, dies with the
+ * parent, 5 the pair is read.
  *
  * What libslirp would let through and we do not: a guest that addresses 127.0.0.0/8 or 0.0.0.0/8 itself, which libslirp
  * hands to connect() as it is; disable_host_loopback only covers the alias 10.0.2.2.
@@ -230,8 +230,11 @@ static void reset_signals(void) {
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int drop_privileges(pid_t parent) {
+static int drop_privileges(pid_t parent, const struct nic_slirp_config *cfg) {
   capng_clear(CAPNG_SELECT_ALL);
+  if (cfg->change_ids &&
+      capng_change_id((int)cfg->uid, (int)cfg->gid, CAPNG_DROP_SUPP_GRP | CAPNG_CLEAR_BOUNDING) != 0)
+    return -EPERM;
   /* The bounding set can only be emptied by who may; with nothing to gain from execve it is the second lock. */
   (void)capng_apply(CAPNG_SELECT_BOUNDS);
   if (capng_apply(CAPNG_SELECT_CAPS) < 0)
@@ -287,7 +290,7 @@ void slirp_child_run(int fd, pid_t parent, const struct nic_slirp_config *cfg) {
     r = start_slirp(&c, cfg);
   }
   if (r >= 0)
-    r = drop_privileges(parent);
+    r = drop_privileges(parent, cfg);
   if (send(c.fd, &r, sizeof r, MSG_NOSIGNAL) != sizeof r || r < 0)
     _exit(1);
   serve(&c);

@@ -403,3 +403,21 @@ int endpoint_new(struct loop *loop, int fd, const struct endpoint_ops *ops, void
   *ret = ep;
   return 0;
 }
+
+void endpoint_turn_away(struct loop *loop, int fd, const Capnet__Error *error) {
+  struct endpoint *ep = malloc(sizeof *ep);
+  if (!ep) {
+    fd_close(fd);
+    return;
+  }
+  /* takes_fds: it was connected before anybody could say no. */
+  *ep = (struct endpoint){.loop = loop, .fd = fd, .state = EP_FREED, .takes_fds = true, .refs = 1};
+  list_init(&ep->calls);
+  list_init(&ep->queue);
+  rpc_stats.endpoints++;
+  drain(ep);
+  if (error)
+    send_terminal(ep, error);
+  ep->fd = fd_close(ep->fd);
+  endpoint_unref(ep);
+}

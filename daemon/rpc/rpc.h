@@ -64,6 +64,9 @@ int endpoint_new(struct loop *loop, int fd, const struct endpoint_ops *ops, void
  * cancelled without an answer of their own. error NULL: just closes. Returns NULL; NULL is fine. Safe inside any
  * handler. */
 struct endpoint *endpoint_free(struct endpoint *ep, const Capnet__Error *error);
+/* Turns a client away that never had an endpoint, as endpoint_free does: fd is consumed, and what lies unread in it is
+ * closed elsewhere. A plain close() here could block the loop for as long as the client likes. */
+void endpoint_turn_away(struct loop *loop, int fd, const Capnet__Error *error);
 unsigned endpoint_calls(const struct endpoint *ep);
 
 struct rpc_stats {
