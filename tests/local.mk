@@ -41,6 +41,7 @@ CRITERION_TESTS += tests/unit/test_clients_cat
 tests_unit_test_clients_cat_LDADD = $(tests_unit_test_libcapnet_call_LDADD)
 CRITERION_TESTS += tests/unit/test_stack_dgram
 CRITERION_TESTS += tests/unit/test_stack_hostile
+CRITERION_TESTS += tests/unit/test_stack_lwip
 CRITERION_TESTS += tests/sim/test_sim_tcp
 CRITERION_TESTS += tests/sim/test_names
 tests_sim_test_names_SOURCES = tests/sim/test_names.c tests/sim/dns_server.c tests/sim/dns_server.h
