@@ -46,6 +46,8 @@ CRITERION_TESTS += tests/sim/test_sim_tcp
 CRITERION_TESTS += tests/sim/test_names
 tests_sim_test_names_SOURCES = tests/sim/test_names.c tests/sim/dns_server.c tests/sim/dns_server.h
 CRITERION_TESTS += tests/unit/test_review_core
+CRITERION_TESTS += tests/unit/test_flow
+CRITERION_TESTS += tests/unit/test_flow_table
 CRITERION_TESTS += tests/sim/test_netconf
 
 CLIENT_VIEW_TESTS = tests/unit/test_client_text tests/unit/test_ping_stats tests/unit/test_resolve_render \

@@ -18,6 +18,7 @@
 
 #define PUMP_IOV 64
 #define PUMP_TURN_BYTES (512u * 1024) /* each way in one turn: a fast flow costs the others no more than this */
+#define LAST_BYTES_MS 60000u /* how long a peer may take nothing once the client, as far as we can see, is gone */
 
 struct flow {
   struct flow_entry entry;
@@ -30,7 +31,7 @@ struct flow {
   void *arg;
   struct loop_task again; /* the turn's bytes were used up, or an end is to be told */
   bool client_eof;        /* nothing more comes from the client; our FIN is queued */
-  bool client_gone;       /* the client closed its descriptor */
+  bool client_gone;       /* the client closed its descriptor, or both directions of it were shut down */
   bool client_deaf;       /* the client shut its reading side down: bytes for it are dropped, as the kernel's TCP does */
   bool client_full;       /* the descriptor takes no more for now */
   bool peer_done;         /* the peer's FIN was passed on */
@@ -153,6 +154,17 @@ static bool pump_from_client(struct flow *f) {
   return true;
 }
 
+/* Both directions of the descriptor are shut down and the last bytes are with the stack: they must not wait for ever for
+ * a peer whose window stays closed, unless the client asked for that. */
+static void bound_last_bytes(struct flow *f) {
+  struct stack_conn_info info;
+  stack_conn_info(f->conn, &info);
+  if (info.options.user_timeout_ms)
+    return;
+  info.options.user_timeout_ms = LAST_BYTES_MS;
+  (void)stack_conn_set_options(f->conn, &info.options);
+}
+
 static void pump(struct flow *f) {
   if (f->over)
     return;
@@ -161,14 +173,18 @@ static void pump(struct flow *f) {
     finish(f, STACK_END_RESET_LOCAL);
     return;
   }
-  /* The stack's word that it is over waits until the client has every byte that came before. */
+  /* The stack's word that it is over waits until the client has every byte that came before. With both FINs under way
+   * only that word counts: a client that shut its descriptor down looks like one that closed it. */
   bool delivered = f->peer_done || f->client_gone || stack_conn_unread(f->conn) == 0;
   if (f->end && delivered)
     finish(f, f->end);
-  else if (f->client_gone && f->client_eof)
+  else if (f->client_gone && f->client_eof && !f->peer_done)
     finish(f, stack_conn_unread(f->conn) ? STACK_END_RESET_LOCAL : STACK_END_CLOSED);
-  else
+  else {
+    if (f->client_gone && f->client_eof && !f->end)
+      bound_last_bytes(f);
     set_events(f);
+  }
 }
 
 static void on_client(void *arg, unsigned events) {
@@ -233,13 +249,9 @@ void flow_abort(struct flow *f, enum stack_end why) { finish(f, why); }
 void flow_shutdown(struct flow *f) {
   if (f->over || f->client_eof)
     return;
-  if (!pump_from_client(f)) {
-    finish(f, STACK_END_RESET_LOCAL);
-    return;
-  }
-  f->client_eof = true;
-  (void)stack_conn_shutdown_write(f->conn);
-  set_events(f);
+  /* The client can write no more; what it wrote is still read in order, and end of file behind it becomes our FIN. */
+  (void)shutdown(f->fd, SHUT_RD);
+  pump(f);
 }
 
 int flow_set_options(struct flow *f, const struct stack_conn_options *o) {
