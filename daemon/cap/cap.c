@@ -44,9 +44,16 @@ static void cap_detach(struct cap *c) {
   auth_release(c->node); /* on_node_freed may run inside */
 }
 
-/* What was taken through a grant's endpoint hangs below the item, not below it: its end is carried over here. */
+/* What was taken through a grant's endpoint hangs below the item, not below it: its end is carried over here, in the same
+ * turn. Endpoints opened through it do hang below it, so this goes no deeper than the tree. */
 static void revoke_minted(struct cap *c, int error) {
-  list_for_each(pos, &c->minted) auth_revoke(list_entry(pos, struct cap, by_link)->node, error);
+  if (c->kind->kind != AUTH_GRANT)
+    return;
+  list_for_each(pos, &c->minted) {
+    struct cap *child = list_entry(pos, struct cap, by_link);
+    auth_revoke(child->node, error);
+    revoke_minted(child, error);
+  }
   loop_task_queue(c->caps->loop, &c->caps->reap);
 }
 
@@ -118,6 +125,8 @@ static void on_reap(void *arg) {
 void caps_revoke(struct caps *cs, struct auth_node *n, int error) {
   cap_audit("revoke", n, error == -EKEYEXPIRED ? "its time is over" : "");
   auth_revoke(n, error);
+  if (auth_owner(n))
+    revoke_minted(auth_owner(n), error);
   loop_task_queue(cs->loop, &cs->reap);
 }
 

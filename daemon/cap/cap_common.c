@@ -92,8 +92,9 @@ static bool parse_limits(struct call *call, const Capnet__AttenuateRequest *rq, 
     ret[l] = AUTH_LIMIT_INHERIT;
   for (size_t i = 0; i < rq->n_limits; i++) {
     enum auth_limit l;
-    if (!rq->limits[i]->name || !rq->limits[i]->has_max || auth_limit_by_name(rq->limits[i]->name, &l) < 0) {
-      cap_malformed(call, "limits", "no such limit, or no max");
+    if (!rq->limits[i]->name || !rq->limits[i]->has_max || auth_limit_by_name(rq->limits[i]->name, &l) < 0 ||
+        rq->limits[i]->max == AUTH_LIMIT_INHERIT) {
+      cap_malformed(call, "limits", "no such limit, or no max, or one out of range");
       return false;
     }
     ret[l] = rq->limits[i]->max;

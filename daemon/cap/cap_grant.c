@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Grant: the bundle of a grant file. In the tree: the grant's root, below it one node for each item, below those what was
- * taken, so that an item's budget is one for all its takers. Endpoints of the bundle itself hang below the root; what was
- * taken through one is remembered by it (minted) and ends with it when it is revoked, not when it is closed.
+ * taken, so that an item's budget is one for all its takers. Endpoints of the bundle itself hang below the root, or below
+ * the endpoint they were opened through; what was taken through one is remembered by it (minted) and ends with it when it
+ * is revoked, not when it is closed.
  */
 #include "cap/cap_grant.h"
 
@@ -49,8 +50,8 @@ static int open_endpoint(struct cap_bundle *b, const struct auth_taker *taker, s
                          int *ret_client, struct auth_refusal *why) {
   const struct auth_spec spec = {.kind = AUTH_GRANT, .taker = taker, .taken_at_us = clock_wall_us()};
   int r;
-  if (ret_client)
-    r = cap_mint(b->caps, b->root, &spec, by, ret, ret_client, why);
+  if (ret_client) /* below the one it was opened through, so that it ends with that */
+    r = cap_mint(b->caps, by ? by->node : b->root, &spec, by, ret, ret_client, why);
   else {
     struct auth_node *node;
     r = auth_mint(caps_tree(b->caps), b->root, &spec, &node, why);
