@@ -48,13 +48,15 @@ tests_sim_test_names_SOURCES = tests/sim/test_names.c tests/sim/dns_server.c tes
 CRITERION_TESTS += tests/unit/test_review_core
 CRITERION_TESTS += tests/unit/test_flow
 CRITERION_TESTS += tests/unit/test_flow_table
-CAP_CLIENT = tests/unit/cap_client.c tests/unit/cap_client.h
+CAP_CLIENT = tests/unit/cap_client.c tests/unit/cap_client.h tests/unit/cap_methods.h
 CRITERION_TESTS += tests/unit/test_cap_grant
 tests_unit_test_cap_grant_SOURCES = tests/unit/test_cap_grant.c $(CAP_CLIENT)
 CRITERION_TESTS += tests/unit/test_cap_tcp
 tests_unit_test_cap_tcp_SOURCES = tests/unit/test_cap_tcp.c $(CAP_CLIENT)
 CRITERION_TESTS += tests/unit/test_cap_listen
 tests_unit_test_cap_listen_SOURCES = tests/unit/test_cap_listen.c $(CAP_CLIENT)
+CRITERION_TESTS += tests/unit/test_cap_status
+tests_unit_test_cap_status_SOURCES = tests/unit/test_cap_status.c $(CAP_CLIENT)
 CRITERION_TESTS += tests/sim/test_netconf
 
 CLIENT_VIEW_TESTS = tests/unit/test_client_text tests/unit/test_ping_stats tests/unit/test_resolve_render \

@@ -6,73 +6,7 @@
 
 #include "base/log.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-
-/* --- pages ------------------------------------------------------------------------------------------------------------------- */
-
-struct status_chunk {
-  struct status_chunk *next;
-  size_t used;
-  _Alignas(16) char data[16 * 1024];
-};
-
-void *page_alloc(struct status_page *p, size_t size) {
-  size = (size + 15) & ~(size_t)15;
-  if (!p->arena || sizeof p->arena->data - p->arena->used < size) {
-    struct status_chunk *c = size <= sizeof c->data ? calloc(1, sizeof *c) : NULL;
-    if (!c)
-      return NULL;
-    c->next = p->arena;
-    p->arena = c;
-  }
-  void *out = p->arena->data + p->arena->used;
-  p->arena->used += size;
-  return out;
-}
-
-char *page_string(struct status_page *p, const char *s) {
-  char *out = s ? page_alloc(p, strlen(s) + 1) : NULL;
-  return out ? strcpy(out, s) : NULL;
-}
-
-char *page_printf(struct status_page *p, const char *fmt, ...) {
-  char buf[512];
-  va_list ap;
-  va_start(ap, fmt);
-  (void)vsnprintf(buf, sizeof buf, fmt, ap);
-  va_end(ap);
-  return page_string(p, buf);
-}
-
-static void page_reset(struct status_page *p) {
-  while (p->arena) {
-    struct status_chunk *next = p->arena->next;
-    free(p->arena);
-    p->arena = next;
-  }
-  capnet__status_page__init(&p->msg);
-  p->parts = 0;
-}
-
-void page_flush(struct status_page *p) {
-  (void)call_reply_more(p->call, &p->msg.base);
-  page_reset(p);
-}
-
-void *page_append(struct status_page *p, const ProtobufCMessageDescriptor *type, size_t *n, void ***list) {
-  if (p->parts >= STATUS_PAGE_PARTS)
-    page_flush(p);
-  if (!*list)
-    *list = page_alloc(p, STATUS_PAGE_PARTS * sizeof(void *));
-  void *m = *list ? page_alloc(p, type->sizeof_message) : NULL;
-  if (!m)
-    return NULL;
-  protobuf_c_message_init(type, m);
-  (*list)[(*n)++] = m;
-  p->parts++;
-  return m;
-}
 
 /* --- scope --------------------------------------------------------------------------------------------------------------------- */
 
@@ -131,21 +65,23 @@ static void status_get(Capnet__NetworkStatus_Service *service, const Capnet__Sta
   char taker[CAP_TAKER_STRLEN];
   auth_info(cap_of(call)->node, &info);
   const struct status_scope scope = scope_of(&info, taker);
-  struct status_page page = {.call = call};
-  page_reset(&page);
+  struct status_page *page = page_new(call);
+  if (!page) {
+    call_error(call, -ENOMEM, NULL, NULL, "out of memory");
+    return;
+  }
   static void (*const plain[])(struct cap_status_room *, struct status_page *) = {
       status_interfaces, status_routes, status_neighbours, status_resolver, status_leases};
   for (size_t i = 0; i < ARRAY_SIZE(plain); i++)
     if (wants(section_names[i], rq->sections, rq->n_sections))
-      plain[i](room, &page);
+      plain[i](room, page);
   if (wants("sockets", rq->sections, rq->n_sections))
-    status_sockets(room, &page, &scope);
+    status_sockets(room, page, &scope);
   if (wants("grants", rq->sections, rq->n_sections))
-    status_grants(room, &page, &scope);
+    status_grants(room, page, &scope);
   if (wants("daemon", rq->sections, rq->n_sections))
-    status_daemon(room, &page);
-  call_reply(call, &page.msg.base);
-  page_reset(&page);
+    status_daemon(room, page);
+  page_end(page);
 }
 
 static void status_lookup_route(Capnet__NetworkStatus_Service *service, const Capnet__StatusRouteRequest *rq,

@@ -33,20 +33,29 @@ struct status_scope {
 };
 bool status_visible(const struct status_scope *s, const char *grant, const char *taken_by);
 
-/* One page under way. Memory for its parts comes from an arena that is emptied with the page. */
+/* The answer of one Get, page by page. Pages are sent as they fill; when the client does not read so fast, what was
+ * already gathered waits here, charged to the capability's "bytes", and goes on when there is room. The answer is whole, or
+ * ends with an error. */
 struct status_page {
   struct call *call;
-  Capnet__StatusPage msg;
-  size_t parts; /* repeated entries so far; a full page is sent */
+  struct cap *cap;
+  Capnet__StatusPage msg; /* the page under way; memory for its parts comes from an arena that goes with it */
+  size_t parts, bytes;    /* repeated entries so far, and what they take: a full page is sent */
   struct status_chunk *arena;
+  struct list waiting; /* pages that were full and could not be sent yet */
+  bool failed;
+  struct auth_refusal why;
 };
-#define STATUS_PAGE_PARTS 32 /* at about 500 bytes each, well inside a frame */
+#define STATUS_PAGE_PARTS 32
+#define STATUS_PAGE_BYTES 32768u /* of memory; one entry more (a grant of 64 rules: 21 KiB) still fits a frame */
+struct status_page *page_new(struct call *call);
+/* Sends the rest and ends the call, now or when the client has read; p is gone for the caller. */
+void page_end(struct status_page *p);
 void *page_alloc(struct status_page *p, size_t size); /* zeroed; NULL when there is none: leave the part out */
 char *page_string(struct status_page *p, const char *s);
 char *page_printf(struct status_page *p, const char *fmt, ...) _printf_(2, 3);
 /* Room for one more entry of a repeated field, or NULL. Sends the page first when it is full. */
 void *page_append(struct status_page *p, const ProtobufCMessageDescriptor *type, size_t *n, void ***list);
-void page_flush(struct status_page *p);
 
 void status_interfaces(struct cap_status_room *room, struct status_page *p);
 void status_routes(struct cap_status_room *room, struct status_page *p);

@@ -123,6 +123,11 @@ void call_on_cancel(struct call *c, void (*fn)(void *arg, int reason), void *arg
   c->cancel_arg = arg;
 }
 
+void call_on_writable(struct call *c, void (*fn)(void *arg), void *arg) {
+  c->writable = fn;
+  c->writable_arg = arg;
+}
+
 void call_set_data(struct call *c, void *data, void (*free_fn)(void *data)) {
   if (c->free_data)
     c->free_data(c->data);
@@ -181,10 +186,30 @@ void call_reply(struct call *c, const ProtobufCMessage *m) {
 int call_reply_more(struct call *c, const ProtobufCMessage *m) {
   if (!c->ep || endpoint_full(c->ep)) {
     close_attached(c);
+    c->starved = true;
     return c->ep ? -ENOBUFS : -ECONNRESET;
   }
   int r = send_reply(c, m, true);
-  return r == -ETOOMANYREFS || r == -ENOMEM ? -ENOBUFS : r;
+  return r == -ETOOMANYREFS ? -ENOBUFS : r;
+}
+
+static struct call *starved(struct endpoint *ep) {
+  list_for_each(l, &ep->calls) {
+    struct call *c = list_entry(l, struct call, link);
+    if (c->starved && c->writable)
+      return c;
+  }
+  return NULL;
+}
+
+void endpoint_tell_writable(struct endpoint *ep) {
+  struct call *c;
+  while (ep->state == EP_OPEN && !ep->doomed && !endpoint_full(ep) && (c = starved(ep))) {
+    c->starved = false;
+    call_pin(c);
+    c->writable(c->writable_arg);
+    call_unpin(c);
+  }
 }
 
 void call_end_with(struct call *c, const Capnet__Error *e) {

@@ -335,8 +335,11 @@ static void on_events(void *arg, unsigned events) {
     hang_up(ep, NULL);
   if (ep->state == EP_OPEN && events & LOOP_WRITE)
     flush(ep);
-  if (ep->state == EP_OPEN && events & LOOP_READ && !ep->eof)
+  /* What waited while the queue was full is read before the room is used up again: it may be a cancellation. */
+  if (ep->state == EP_OPEN && (events & LOOP_READ || ep->paused) && !ep->eof)
     read_frames(ep);
+  if (ep->state == EP_OPEN && events & LOOP_WRITE)
+    endpoint_tell_writable(ep);
   update_events(ep);
   endpoint_unref(ep);
 }

@@ -92,8 +92,10 @@ int call_add_fd(struct call *c, int fd, uint32_t *ret_slot);
  * be passed, LIMIT. */
 void call_reply(struct call *c, const ProtobufCMessage *m);
 /* One of several. 0, or it was dropped: -ENOBUFS the client is not reading and the queue is full (or too many
- * descriptors are in flight), -EMSGSIZE, -ECONNRESET the call is over. */
+ * descriptors are in flight), -ENOMEM, -EMSGSIZE, -ECONNRESET the call is over. */
 int call_reply_more(struct call *c, const ProtobufCMessage *m);
+/* fn is called, from the loop, when there is room again after the queue was full for this call. */
+void call_on_writable(struct call *c, void (*fn)(void *arg), void *arg);
 /* Ends the call with the code that error (-errno) maps to. */
 void call_error(struct call *c, int error, const char *grant, const char *rule, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));

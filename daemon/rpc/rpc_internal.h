@@ -48,6 +48,9 @@ struct call {
   bool ended;                         /* the handler will not touch it any more */
   void (*cancel)(void *arg, int reason);
   void *cancel_arg;
+  void (*writable)(void *arg);
+  void *writable_arg;
+  bool starved; /* a reply was dropped since the queue was full: writable is due */
   void *data;
   void (*free_data)(void *data);
   int fds[FRAME_FDS_MAX];
@@ -83,6 +86,8 @@ void endpoint_dispatch(struct endpoint *ep, const uint8_t *data, size_t len, con
 struct call *call_new(struct endpoint *ep, uint64_t id, size_t bytes, uint64_t begun_ns); /* NULL: no memory */
 void call_pin(struct call *c);
 void call_unpin(struct call *c);
+/* There is room in the queue again: tells those that found it full, as long as there is. */
+void endpoint_tell_writable(struct endpoint *ep);
 /* Ends the call from our side: answers with code unless message is NULL, and tells the handler. */
 void call_abort(struct call *c, int reason, const char *message);
 void call_end_with(struct call *c, const Capnet__Error *e); /* as call_error, ready-made */

@@ -8,6 +8,7 @@
 
 #include "cap/cap_grant.h"
 #include "cap/status.h"
+#include "cap_methods.h"
 #include "fd_util.h"
 #include "names/names.h"
 #include "proto/capability.pb-c.h"
@@ -78,27 +79,6 @@ struct answer {
 };
 void answer_free(struct answer *a);
 #define _answer_ _cleanup_(answer_free)
-
-#define GRANT_OPEN (METHOD_KIND_BASE + 0)
-#define GRANT_LIST (METHOD_KIND_BASE + 1)
-#define GRANT_TAKE (METHOD_KIND_BASE + 2)
-#define DESCRIBE 0
-#define ATTENUATE 1
-#define REVOKE 2
-#define CONNECT METHOD_KIND_BASE
-#define LISTEN METHOD_KIND_BASE
-#define ACCEPT METHOD_KIND_BASE
-#define ACCEPT_CHANNEL (METHOD_KIND_BASE + 1)
-#define SOCKET_STATUS (METHOD_KIND_BASE + 0)
-#define SOCKET_OPTIONS (METHOD_KIND_BASE + 1)
-#define SOCKET_SHUTDOWN (METHOD_KIND_BASE + 2)
-#define SOCKET_ABORT (METHOD_KIND_BASE + 3)
-#define SOCKET_WAIT_END (METHOD_KIND_BASE + 4)
-#define ECHO METHOD_KIND_BASE
-#define RESOLVE METHOD_KIND_BASE
-#define STATUS_GET (METHOD_KIND_BASE + 0)
-#define STATUS_ROUTE (METHOD_KIND_BASE + 1)
-#define STATUS_WATCH (METHOD_KIND_BASE + 2)
 
 /* Sends; returns the call's id. body NULL: an empty one. */
 uint64_t ask(int fd, uint32_t method, const ProtobufCMessage *body);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The numbers of the methods, as a client writes them into a frame: in .proto order.
+ */
+#ifndef CAPNET_TEST_CAP_METHODS_H
+#define CAPNET_TEST_CAP_METHODS_H
+
+#include "proto/codec.h"
+
+#define GRANT_OPEN (METHOD_KIND_BASE + 0)
+#define GRANT_LIST (METHOD_KIND_BASE + 1)
+#define GRANT_TAKE (METHOD_KIND_BASE + 2)
+#define DESCRIBE 0
+#define ATTENUATE 1
+#define REVOKE 2
+#define CONNECT METHOD_KIND_BASE
+#define LISTEN METHOD_KIND_BASE
+#define ACCEPT METHOD_KIND_BASE
+#define ACCEPT_CHANNEL (METHOD_KIND_BASE + 1)
+#define SOCKET_STATUS (METHOD_KIND_BASE + 0)
+#define SOCKET_OPTIONS (METHOD_KIND_BASE + 1)
+#define SOCKET_SHUTDOWN (METHOD_KIND_BASE + 2)
+#define SOCKET_ABORT (METHOD_KIND_BASE + 3)
+#define SOCKET_WAIT_END (METHOD_KIND_BASE + 4)
+#define ECHO METHOD_KIND_BASE
+#define RESOLVE METHOD_KIND_BASE
+#define STATUS_GET (METHOD_KIND_BASE + 0)
+#define STATUS_ROUTE (METHOD_KIND_BASE + 1)
+#define STATUS_WATCH (METHOD_KIND_BASE + 2)
+
+#endif
