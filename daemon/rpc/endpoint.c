@@ -29,7 +29,12 @@ struct out {
   int fds[FRAME_FDS_MAX];
 };
 
+/* Batches of foreign descriptors being closed at a time. A file system of the client's own can hold a close() for ever:
+ * that may hold up those who send descriptors where none belong, but never the other work off the loop. */
+#define CLOSERS_MAX 2u
+
 struct foreign {
+  struct list link; /* while it waits for a closer */
   struct endpoint *ep;
   size_t n;
   int fds[];
@@ -90,12 +95,41 @@ static void foreign_work(void *arg) {
   close_patiently(b->fds, b->n);
 }
 
-static void foreign_done(void *arg) {
-  struct foreign *b = arg;
+static struct list closers_waiting = {&closers_waiting, &closers_waiting};
+static unsigned closers;
+
+static void foreign_done(void *arg);
+
+/* 0: it is under way or waits. */
+static int foreign_start(struct foreign *b) {
+  if (closers >= CLOSERS_MAX) {
+    list_append(&closers_waiting, &b->link);
+    return 0;
+  }
+  int r = loop_offload(b->ep->loop, foreign_work, foreign_done, b);
+  if (r == 0)
+    closers++;
+  return r;
+}
+
+static void foreign_free(struct foreign *b) {
   b->ep->closing--;
   update_events(b->ep);
   endpoint_unref(b->ep);
   free(b);
+}
+
+static void foreign_done(void *arg) {
+  closers--;
+  foreign_free(arg);
+  while (closers < CLOSERS_MAX && !list_empty(&closers_waiting)) {
+    struct foreign *next = list_first(&closers_waiting, struct foreign, link);
+    list_remove(&next->link);
+    if (foreign_start(next) < 0) {
+      close_patiently(next->fds, next->n);
+      foreign_free(next);
+    }
+  }
 }
 
 void endpoint_close_foreign(struct endpoint *ep, const int *fds, size_t n) {
@@ -105,8 +139,9 @@ void endpoint_close_foreign(struct endpoint *ep, const int *fds, size_t n) {
   struct foreign *b = malloc(sizeof *b + n * sizeof *fds);
   if (b) {
     *b = (struct foreign){.ep = ep, .n = n};
+    list_init(&b->link);
     memcpy(b->fds, fds, n * sizeof *fds);
-    if (loop_offload(ep->loop, foreign_work, foreign_done, b) == 0) {
+    if (foreign_start(b) == 0) {
       ep->closing++;
       endpoint_ref(ep);
       return;
