@@ -23,7 +23,6 @@ const struct auth_limit_def auth_limits[AUTH_LIMIT_COUNT] = {
     [LIMIT_SOCKETS] = BUDGET("sockets", "", 256, 65535, 1024),
     [LIMIT_LOOKUPS] = BUDGET("lookups", "", 32, 1024, 128),
     [LIMIT_PINGS] = BUDGET("pings", "", 16, 1024, 64),
-    [LIMIT_DESCRIPTORS] = BUDGET("descriptors", "", 64, 1024, 256),
 
     [LIMIT_PING_COUNT] = BOUND("ping.count", "", 100, 65535),
     [LIMIT_PING_INTERVAL_MIN] = LEAST("ping.interval.min", "ms", 200, 10),

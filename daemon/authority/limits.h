@@ -18,7 +18,6 @@ enum auth_limit {
   LIMIT_SOCKETS,     /* "sockets": connections, listeners among them */
   LIMIT_LOOKUPS,     /* "lookups": in flight */
   LIMIT_PINGS,       /* "pings": echo requests in flight */
-  LIMIT_DESCRIPTORS, /* "descriptors": passed and not yet received */
   /* bounds */
   LIMIT_PING_COUNT,        /* "ping.count": requests of one call */
   LIMIT_PING_INTERVAL_MIN, /* "ping.interval.min": ms, not less */

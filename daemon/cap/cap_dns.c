@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * DnsResolver: one Resolve call is one query for each type asked, side by side. Rights are asked for the name as given and,
- * where search domains apply, for each name that would be tried: a suffix that was not granted never goes upstream.
+ * DnsResolver: one Resolve call is one query for each type asked, side by side. Where search domains apply, rights decide
+ * about each name that would be tried, and what they do not cover is passed over: it never goes upstream.
  */
 #include "cap/cap.h"
 
@@ -26,6 +26,7 @@ struct resolve {
   struct call *call;
   struct cap *cap;
   unsigned n, waiting;
+  unsigned mask; /* of the types asked for */
   struct answer answers[DNS_TYPES_MAX];
   char name[NAMES_NAME_MAX];
   char aliases[NAMES_ALIASES_MAX][NAMES_NAME_MAX];
@@ -180,29 +181,36 @@ static bool parse_types(struct call *call, const Capnet__DnsResolveRequest *rq, 
   return ok;
 }
 
-/* May this exact name be asked? */
-static int decide_name(struct call *call, const char *name, unsigned mask, struct auth_refusal *why) {
-  struct auth_request rq = {.kind = AUTH_DNS, .name = name, .mask = mask};
-  return auth_decide(cap_of(call)->node, &rq, loop_now(call_loop(call), CLOCK_ID_BOOT), why);
+static bool covers(const struct cap *cap, const char *name, unsigned mask) {
+  const struct auth_request rq = {.kind = AUTH_DNS, .name = name, .mask = mask};
+  struct auth_node_info info;
+  auth_info(cap->node, &info);
+  return auth_rights_cover(info.rights, &rq);
 }
 
-/* With search: allowed if every candidate is; otherwise only the name as given is asked, if that is. */
-static bool decide_all(struct call *call, const char *name, unsigned mask, bool *no_search) {
-  struct auth_refusal why = {0};
+/* Is there a name to ask that the rights cover? Decided for the first such, or refused for the name as it was given. */
+static bool decide(struct call *call, const char *name, unsigned mask, bool no_search) {
+  struct cap *cap = cap_of(call);
   struct names_info info;
-  names_info(cap_room(cap_of(call)), &info);
-  bool as_given = decide_name(call, name, mask, &why) == 0;
-  for (unsigned i = 0; !*no_search && i < info.config->n_search; i++) {
-    char full[2 * NAMES_NAME_MAX], canonical[NAMES_NAME_MAX];
-    (void)snprintf(full, sizeof full, "%s.%s", name, info.config->search[i].name);
-    struct auth_refusal ignored = {0};
-    if (names_canonical(full, canonical) == 0 && decide_name(call, canonical, mask, &ignored) == 0 && as_given)
-      continue;
-    *no_search = true;
+  char candidate[NAMES_NAME_MAX];
+  const char *decided = name;
+  names_info(cap_room(cap), &info);
+  for (unsigned i = 0;; i++) {
+    int r = names_candidate(info.config, name, no_search, i, candidate);
+    if (r == -ENOENT)
+      break;
+    if (r == 0 && covers(cap, candidate, mask)) {
+      decided = candidate;
+      break;
+    }
   }
-  if (!as_given)
-    cap_refuse(call, &why);
-  return as_given;
+  const struct auth_request rq = {.kind = AUTH_DNS, .name = decided, .mask = mask};
+  return cap_decide(call, &rq);
+}
+
+static bool may_ask(void *arg, const char *name) {
+  const struct resolve *r = arg;
+  return covers(r->cap, name, r->mask);
 }
 
 static struct resolve *resolve_new(struct call *call, const char *name, unsigned n) {
@@ -260,18 +268,20 @@ static void dns_resolve(Capnet__DnsResolver_Service *service, const Capnet__DnsR
   unsigned mask = 0;
   for (unsigned i = 0; i < n; i++)
     mask |= types[i] == NAMES_A ? AUTH_TYPE_A : AUTH_TYPE_AAAA;
-  bool no_search = rq->no_search || strchr(rq->name, '.') != NULL;
+  const bool no_search = rq->no_search || strchr(rq->name, '.') != NULL;
   const uint64_t time_max = auth_limit_value(cap->node, LIMIT_DNS_TIME);
-  if (!decide_all(call, name, mask, &no_search) ||
+  if (!decide(call, name, mask, no_search) ||
       (rq->has_timeout_ms && !cap_bound(call, LIMIT_DNS_TIME, rq->timeout_ms)))
     return;
   struct resolve *r = resolve_new(call, name, n);
   if (!r)
     return;
+  r->mask = mask;
   struct names_request nr = {.name = rq->name,
                              .no_search = no_search,
                              .timeout_ms = rq->has_timeout_ms && rq->timeout_ms ? rq->timeout_ms : time_max,
-                             .answer_max = auth_limit_value(cap->node, LIMIT_DNS_ANSWER)};
+                             .answer_max = auth_limit_value(cap->node, LIMIT_DNS_ANSWER),
+                             .may_ask = may_ask};
   start(r, cap_room(cap), &nr, types);
 }
 

@@ -29,7 +29,8 @@ static void fill_queues(Capnet__StatusSocket *m, const struct flow_info *f) {
 static void fill_path(struct ctx *c, Capnet__StatusSocket *m, const struct flow_info *f) {
   const struct stack_conn_info *i = &f->conn;
   m->congestion = page_string(c->page, i->congestion);
-  m->has_mss = m->has_mtu = m->has_retransmits = m->has_rto_ms = m->has_cwnd = m->has_peer_window = 1;
+  m->has_mss = m->has_retransmits = m->has_rto_ms = m->has_cwnd = m->has_peer_window = 1;
+  m->has_mtu = i->mtu != 0; /* gone with the interface of a lost address */
   m->mss = i->mss;
   m->mtu = i->mtu;
   m->mtu_origin = page_string(c->page, i->mtu_origin);

@@ -126,7 +126,6 @@ static bool limit_concerns(enum auth_limit l, enum auth_kind k) {
   case LIMIT_CHILDREN:
   case LIMIT_CALLS:
   case LIMIT_BYTES:
-  case LIMIT_DESCRIPTORS:
   case AUTH_LIMIT_COUNT:
     return true;
   }

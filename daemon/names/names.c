@@ -42,6 +42,7 @@ struct names_query {
   char name[NAMES_NAME_MAX]; /* canonical, as asked */
   enum names_type type;
   bool as_is_only;
+  bool (*may_ask)(void *arg, const char *name);
   size_t answer_max;
   uint64_t began_ns, ends_ns;
 
@@ -88,20 +89,25 @@ int names_canonical(const char *name, char ret[NAMES_NAME_MAX]) {
   return 0;
 }
 
-/* The i-th name to ask for: one without a dot with each search domain, then as it is; any other as it is, so what was
- * meant for one domain never reaches the servers of another. 0, -ENOENT when there are no more, -EINVAL for one that is
- * too long and is passed over. */
-static int candidate_name(const struct names_query *q, unsigned i, char ret[NAMES_NAME_MAX]) {
-  unsigned n = q->as_is_only ? 0 : q->conf->cfg.n_search;
+/* What was meant for one domain never reaches the servers of another: a name with a dot is asked as it is only. */
+int names_candidate(const struct names_config *cfg, const char *name, bool no_search, unsigned i,
+                    char ret[NAMES_NAME_MAX]) {
+  unsigned n = no_search || strchr(name, '.') != NULL ? 0 : cfg->n_search;
   if (i > n)
     return -ENOENT;
   if (i == n) {
-    memcpy(ret, q->name, NAMES_NAME_MAX);
+    memmove(ret, name, strlen(name) + 1);
     return 0;
   }
   char text[2 * NAMES_NAME_MAX];
-  snprintf(text, sizeof(text), "%s.%s", q->name, q->conf->cfg.search[i].name);
+  snprintf(text, sizeof(text), "%s.%s", name, cfg->search[i].name);
   return names_canonical(text, ret);
+}
+
+/* The same for a query, which passes over what it may not ask (-EPERM). */
+static int candidate_name(const struct names_query *q, unsigned i, char ret[NAMES_NAME_MAX]) {
+  int r = names_candidate(&q->conf->cfg, q->name, q->as_is_only, i, ret);
+  return r == 0 && q->may_ask != NULL && !q->may_ask(q->arg, ret) ? -EPERM : r;
 }
 
 /* --- ends --------------------------------------------------------------------------------------------------------- */
@@ -473,6 +479,7 @@ int names_resolve(struct names *n, const struct names_request *rq, names_fn fn, 
   memcpy(q->current, name, sizeof(name));
   q->type = rq->type;
   q->as_is_only = rq->no_search || strchr(rq->name, '.') != NULL;
+  q->may_ask = rq->may_ask;
   q->answer_max = rq->answer_max;
   q->began_ns = loop_now(n->loop, CLOCK_ID_MONO);
   uint64_t ms = rq->timeout_ms != 0 ? MIN(rq->timeout_ms, (uint64_t)UINT32_MAX) : DEFAULT_TIMEOUT_MS;

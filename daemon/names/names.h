@@ -50,10 +50,18 @@ struct names_request {
   bool no_search;
   uint64_t timeout_ms;  /* for the whole query, all servers and search domains; 0: ten seconds */
   size_t answer_max;    /* bytes of addresses (4 or 16 each) */
+  /* May this name be asked upstream? Called with the query's arg for each name that a search would try; one that may
+   * not is passed over. NULL: all may. */
+  bool (*may_ask)(void *arg, const char *name);
 };
 /* fn is called once, from the loop, never from inside this call. -EINVAL (not a name), -ENOBUFS, -ENOMEM. */
 int names_resolve(struct names *n, const struct names_request *rq, names_fn fn, void *arg, struct names_query **ret);
 struct names_query *names_cancel(struct names_query *q); /* fn is not called; NULL is fine */
+
+/* The i-th name that a query for `name` (canonical) tries: one without a dot with each search domain, then as it is; any
+ * other as it is only. 0, -ENOENT when there are no more, -EINVAL for one that is too long and is passed over. */
+int names_candidate(const struct names_config *cfg, const char *name, bool no_search, unsigned i,
+                    char ret[NAMES_NAME_MAX]);
 
 /* Lower case, no final dot, each label 1..63 of letters, digits, '-' and '_', 253 in all. -EINVAL. */
 int names_canonical(const char *name, char ret[NAMES_NAME_MAX]);

@@ -110,7 +110,8 @@ def resolve_over_a_lease():
         with lab.take("any", "dns") as cap:
             eq(answers(cap, "web", 1), {1: ["10.98.0.2"]}, "with the search domain")
         with lab.take("resolve", "dns") as cap:
-            refused("DENIED", cap.call, "Resolve", {"name": "web", "types": [1]})
+            eq(answers(cap, "web", 1), {1: ["10.98.0.2"]}, "what the search makes of it is granted")
+            refused("DENIED", cap.call, "Resolve", {"name": "web", "types": [1], "no_search": True})
             eq(answers(cap, "web.lab.test", 1, 28), {1: ["10.98.0.2"], 28: ["fd98::2"]})
             eq(answers(cap, "gw.lab.test", 28), {28: "NO_DATA"})
             eq(answers(cap, "none.lab.test", 1), {1: "NOT_FOUND"})

@@ -109,7 +109,7 @@ static void step_mint(enum auth_kind kind) {
 
 static void step_charge(void) {
   int i = pick_held();
-  enum auth_limit l = (enum auth_limit)rnd_below(&seed, LIMIT_DESCRIPTORS + 1);
+  enum auth_limit l = (enum auth_limit)rnd_below(&seed, LIMIT_PINGS + 1);
   uint64_t amount = rnd_below(&seed, 40);
   if (i < 0 || l == LIMIT_CHILDREN)
     return;
@@ -129,7 +129,7 @@ static void check_budgets(void) {
   for (int i = 0; i < n_model; i++) {
     if (!m[i].node)
       continue;
-    for (unsigned l = 0; l <= LIMIT_DESCRIPTORS; l++) {
+    for (unsigned l = 0; l <= LIMIT_PINGS; l++) {
       uint64_t sum = 0;
       for (int j = 0; j < n_model; j++)
         if (m[j].node && model_below(j, i))
