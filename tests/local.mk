@@ -61,6 +61,11 @@ CRITERION_TESTS += tests/unit/test_cap_listen
 tests_unit_test_cap_listen_SOURCES = tests/unit/test_cap_listen.c $(CAP_CLIENT)
 CRITERION_TESTS += tests/unit/test_cap_status
 tests_unit_test_cap_status_SOURCES = tests/unit/test_cap_status.c $(CAP_CLIENT)
+CRITERION_TESTS += tests/unit/test_cap_echo
+tests_unit_test_cap_echo_SOURCES = tests/unit/test_cap_echo.c $(CAP_CLIENT)
+CRITERION_TESTS += tests/unit/test_core_grants
+tests_unit_test_core_grants_SOURCES = tests/unit/test_core_grants.c $(CAP_CLIENT)
+CRITERION_TESTS += tests/unit/test_core_door
 CRITERION_TESTS += tests/sim/test_netconf
 
 CLIENT_VIEW_TESTS = tests/unit/test_client_text tests/unit/test_ping_stats tests/unit/test_resolve_render \

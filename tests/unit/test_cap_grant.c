@@ -140,6 +140,8 @@ Test(cap_grant, a_status_holder_cannot_reach_the_wire) {
     (void)ask(fd, m, &rq.base);
     world_run(&w, 0);
     _answer_ struct answer a = hear(&w, fd, NULL);
+    cr_expect(a.got || m == STATUS_WATCH, "method %u is served, and is no connect", m);
+    cr_expect_eq(a.n_fds, 0);
   }
   world_run(&w, 10000);
   cr_expect_eq(world_frames(&w), before);
