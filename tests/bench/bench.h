@@ -4,6 +4,9 @@
  *   'D' + 8 bytes   send that many bytes, close
  *   'R'             send each byte back
  *   'C'             close
+ *   'H'             keep the connection and do nothing with it
+ *   'S'             as 'U', but count only bytes up to the first that is not the pattern's
+ *   'P' + 8 bytes   send that many bytes of the pattern, close
  */
 #ifndef CAPNET_BENCH_H
 #define CAPNET_BENCH_H
@@ -18,6 +21,9 @@
 #include <unistd.h>
 
 #define BENCH_CHUNK (256 * 1024)
+#define BENCH_PERIOD 65521 /* of the pattern: a prime, so that a lost or doubled buffer of any usual size shows */
+#define BENCH_GRANT "bench"
+#define BENCH_TIMEOUT_MS 20000
 
 static inline void bench_die(const char *what) {
   (void)fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
@@ -52,6 +58,40 @@ static inline bool bench_read(int fd, void *buf, size_t len) {
     len -= (size_t)n;
   }
   return true;
+}
+
+/* BENCH_CHUNK bytes of the pattern, from this offset of the stream on. */
+static inline const char *bench_pattern(uint64_t offset) {
+  static char bytes[BENCH_PERIOD + BENCH_CHUNK];
+  static bool done;
+  uint64_t x = 88172645463325252u; /* xorshift64 */
+  for (size_t i = 0; !done && i < sizeof(bytes); i++) {
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    bytes[i] = i < BENCH_PERIOD ? (char)x : bytes[i - BENCH_PERIOD];
+  }
+  done = true;
+  return bytes + offset % BENCH_PERIOD;
+}
+
+static inline void bench_send(int fd, uint64_t bytes, bool pattern, const char *zeros) {
+  for (uint64_t at = 0; at < bytes;) {
+    size_t n = bytes - at < BENCH_CHUNK ? bytes - at : BENCH_CHUNK;
+    bench_write(fd, pattern ? bench_pattern(at) : zeros, n);
+    at += n;
+  }
+}
+
+/* Reads to the end of the stream; the number of bytes, up to the first wrong one. buf has BENCH_CHUNK bytes. */
+static inline uint64_t bench_receive(int fd, bool pattern, char *buf) {
+  uint64_t sum = 0;
+  bool good = true;
+  for (ssize_t n; (n = read(fd, buf, BENCH_CHUNK)) > 0;) {
+    good = good && (!pattern || memcmp(buf, bench_pattern(sum), (size_t)n) == 0);
+    sum += good ? (uint64_t)n : 0;
+  }
+  return sum;
 }
 
 #endif

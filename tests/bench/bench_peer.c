@@ -1,35 +1,30 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * The far end of the TCP figures: bench-peer ADDRESS PORT. One process for each connection; prints "ready" once it
- * listens; ends when its standard input does.
+ * The far end of the TCP figures: bench-peer ADDRESS PORT, over the kernel; or bench-peer capnet PORT, over a listener
+ * of the grant "bench". Prints "ready" once it listens; ends when its standard input does. One process for each connection
+ * that takes time.
  */
 #include "tests/bench/bench.h"
 
 #include <arpa/inet.h>
+#include <capnet.h>
 #include <endian.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 
+#define HELD_MAX 4096 /* the oldest makes room */
+
 static char chunk[BENCH_CHUNK];
 
-static void serve_up(int fd) {
-  uint64_t sum = 0;
-  for (ssize_t n; (n = read(fd, chunk, sizeof(chunk))) > 0;) {
-    sum += (uint64_t)n;
-  }
-  sum = htobe64(sum);
+static void serve_up(int fd, bool pattern) {
+  uint64_t sum = htobe64(bench_receive(fd, pattern, chunk));
   bench_write(fd, &sum, sizeof(sum));
 }
 
-static void serve_down(int fd) {
-  uint64_t left;
-  if (!bench_read(fd, &left, sizeof(left))) {
-    return;
-  }
-  for (left = be64toh(left); left;) {
-    size_t n = left < sizeof(chunk) ? left : sizeof(chunk);
-    bench_write(fd, chunk, n);
-    left -= n;
+static void serve_down(int fd, bool pattern) {
+  uint64_t want;
+  if (bench_read(fd, &want, sizeof(want))) {
+    bench_send(fd, be64toh(want), pattern, chunk);
   }
 }
 
@@ -39,8 +34,10 @@ static void serve(int fd) {
     return;
   }
   switch (what) {
-  case 'U': serve_up(fd); break;
-  case 'D': serve_down(fd); break;
+  case 'U':
+  case 'S': serve_up(fd, what == 'S'); break;
+  case 'D':
+  case 'P': serve_down(fd, what == 'P'); break;
   case 'R':
     while (bench_read(fd, &what, 1)) {
       bench_write(fd, &what, 1);
@@ -49,42 +46,96 @@ static void serve(int fd) {
   }
 }
 
-int main(int argc, char **argv) {
-  struct sockaddr_in at = {.sin_family = AF_INET};
-  if (argc != 3 || inet_pton(AF_INET, argv[1], &at.sin_addr) != 1) {
-    (void)fprintf(stderr, "usage: bench-peer ADDRESS PORT\n");
-    return 2;
-  }
-  at.sin_port = htons((uint16_t)atoi(argv[2]));
-  (void)signal(SIGCHLD, SIG_IGN);
+static int listen_kernel(const char *address, uint16_t port) {
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
   int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (inet_pton(AF_INET, address, &at.sin_addr) != 1) {
+    errno = EINVAL;
+    bench_die(address);
+  }
   (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
   if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1024) < 0) {
     bench_die("listen");
   }
+  return fd;
+}
+
+static int accept_kernel(int listener) {
+  int one = 1, fd = accept(listener, NULL, NULL);
+  if (fd >= 0) {
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  }
+  return fd;
+}
+
+static capnet *listen_capnet(uint16_t port) {
+  struct capnet_error err = {0};
+  capnet *cap = NULL, *listener = NULL, *channel = NULL;
+  if (capnet_open(BENCH_GRANT, BENCH_GRANT, "tcp-listen", BENCH_TIMEOUT_MS, &cap, &err) < 0 ||
+      capnet_tcp_listen(cap, "interface-address", port, 0, BENCH_TIMEOUT_MS, &listener, NULL, &err) < 0 ||
+      capnet_tcp_accept_channel(listener, BENCH_TIMEOUT_MS, &channel, &err) < 0) {
+    (void)fprintf(stderr, "bench: %s: %s\n", err.code, err.message);
+    exit(1);
+  }
+  return channel; /* the other two are kept open to the end */
+}
+
+/* Nagle's algorithm stays on: nothing here writes twice without reading, and the option would be one more call. */
+static int accept_capnet(capnet *channel) {
+  struct capnet_error err;
+  struct capnet_tcp tcp;
+  if (capnet_tcp_channel_accept(channel, BENCH_TIMEOUT_MS, &tcp, &err) < 0) {
+    (void)fprintf(stderr, "bench: %s: %s\n", err.code, err.message);
+    exit(1);
+  }
+  capnet_close(tcp.control);
+  return tcp.fd;
+}
+
+/* Connection after connection is not held up by fork: what needs none is done here. 'C' has its byte read, so that the
+ * close is a FIN. */
+static void handle(int fd, int listener) {
+  static int held[HELD_MAX];
+  static unsigned n_held;
+  char what = 0;
+  if (recv(fd, &what, 1, MSG_PEEK) == 1 && what == 'H') {
+    int *slot = &held[n_held++ % HELD_MAX];
+    if (*slot) {
+      (void)close(*slot);
+    }
+    *slot = fd;
+    return;
+  }
+  if (what == 'C') {
+    (void)bench_read(fd, &what, 1);
+  } else if (what && fork() == 0) {
+    (void)close(listener);
+    serve(fd);
+    _exit(0);
+  }
+  (void)close(fd);
+}
+
+int main(int argc, char **argv) {
+  if (argc != 3) {
+    (void)fprintf(stderr, "usage: bench-peer ADDRESS|capnet PORT\n");
+    return 2;
+  }
+  (void)signal(SIGCHLD, SIG_IGN);
+  (void)signal(SIGPIPE, SIG_IGN);
+  uint16_t port = (uint16_t)atoi(argv[2]);
+  capnet *channel = strcmp(argv[1], "capnet") == 0 ? listen_capnet(port) : NULL;
+  int listener = channel ? capnet_fd(channel) : listen_kernel(argv[1], port);
   (void)puts("ready");
   (void)fflush(stdout);
   for (;;) {
-    struct pollfd fds[2] = {{.fd = fd, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
+    struct pollfd fds[2] = {{.fd = listener, .events = POLLIN}, {.fd = 0, .events = POLLIN}};
     if (poll(fds, 2, -1) > 0 && fds[1].revents) {
       return 0;
     }
-    int c = accept(fd, NULL, NULL);
-    if (c < 0) {
-      continue;
+    int fd = channel ? accept_capnet(channel) : accept_kernel(listener);
+    if (fd >= 0) {
+      handle(fd, listener);
     }
-    (void)setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    char what = 0;
-    /* Connection after connection is not held up by fork: what needs none is served here, its byte read, so that the
-     * close is a FIN. */
-    if (recv(c, &what, 1, MSG_PEEK) == 1 && what != 'C' && fork() == 0) {
-      (void)close(fd);
-      serve(c);
-      _exit(0);
-    }
-    if (what == 'C') {
-      (void)bench_read(c, &what, 1);
-    }
-    (void)close(c);
   }
 }

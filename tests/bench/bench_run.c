@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * One measurement, one number on standard output:
- *   bench-run FIGURE kernel|capnet ADDRESS PORT AMOUNT     tcp-up tcp-down (bit/s), tcp-rr (us, median), connects (1/s)
+ *   bench-run FIGURE kernel|capnet ADDRESS PORT AMOUNT     tcp-up tcp-down (MB/s), tcp-rr (us, median), connects (1/s)
+ *   bench-run check-up|check-down …                        as tcp-up and tcp-down, with every byte compared
+ *   bench-run hold …                                       opens AMOUNT connections, says "ready", waits for the end of
+ *                                                          its standard input
  *   bench-run calls kernel|capnet - - AMOUNT               round trips/s: bare SEQPACKET, or Describe of the grant's ping
  *   bench-run names kernel|capnet SERVER NAME AMOUNT       look-ups/s of an A record, one at a time: c-ares, or capnet
  * capnet takes what it needs from the grant "bench".
@@ -17,8 +20,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#define GRANT "bench"
-#define TIMEOUT_MS 20000
+#define TIMEOUT_MS BENCH_TIMEOUT_MS
 
 static char chunk[BENCH_CHUNK];
 
@@ -36,7 +38,7 @@ static void die_of(const struct capnet_error *err) {
 static capnet *take(const char *kind) {
   struct capnet_error err;
   capnet *cap = NULL;
-  if (capnet_open(GRANT, GRANT, kind, TIMEOUT_MS, &cap, &err) < 0) {
+  if (capnet_open(BENCH_GRANT, BENCH_GRANT, kind, TIMEOUT_MS, &cap, &err) < 0) {
     die_of(&err);
   }
   return cap;
@@ -47,7 +49,8 @@ static int target_connect(const struct target *t) {
   if (t->cap) {
     struct capnet_error err;
     struct capnet_tcp tcp;
-    if (capnet_tcp_connect(t->cap, t->address, t->port, NULL, TIMEOUT_MS, &tcp, &err) < 0) {
+    struct capnet_tcp_options nodelay = {.set = CAPNET_TCP_NODELAY, .nodelay = 1};
+    if (capnet_tcp_connect(t->cap, t->address, t->port, &nodelay, TIMEOUT_MS, &tcp, &err) < 0) {
       die_of(&err);
     }
     capnet_close(tcp.control);
@@ -63,41 +66,39 @@ static int target_connect(const struct target *t) {
   return fd;
 }
 
-/* Bits per second, from the first byte to the peer's word that all arrived. */
-static double tcp_up(const struct target *t, uint64_t bytes) {
+/* 10^6 bytes per second, from the first byte to the peer's word that all arrived. */
+static double up(const struct target *t, uint64_t bytes, bool check) {
   int fd = target_connect(t);
-  double start = bench_now();
-  bench_write(fd, "U", 1);
-  for (uint64_t left = bytes; left;) {
-    size_t n = left < sizeof(chunk) ? left : sizeof(chunk);
-    bench_write(fd, chunk, n);
-    left -= n;
-  }
   uint64_t got;
+  double start = bench_now();
+  bench_write(fd, check ? "S" : "U", 1);
+  bench_send(fd, bytes, check, chunk);
   if (shutdown(fd, SHUT_WR) < 0 || !bench_read(fd, &got, sizeof(got)) || be64toh(got) != bytes) {
     bench_die("the peer did not get everything");
   }
   double took = bench_now() - start;
   (void)close(fd);
-  return (double)bytes * 8 / took;
+  return (double)bytes / 1e6 / took;
 }
 
-static double tcp_down(const struct target *t, uint64_t bytes) {
+static double down(const struct target *t, uint64_t bytes, bool check) {
   int fd = target_connect(t);
-  uint64_t want = htobe64(bytes), sum = 0;
+  uint64_t want = htobe64(bytes);
   double start = bench_now();
-  bench_write(fd, "D", 1);
+  bench_write(fd, check ? "P" : "D", 1);
   bench_write(fd, &want, sizeof(want));
-  for (ssize_t n; (n = read(fd, chunk, sizeof(chunk))) > 0;) {
-    sum += (uint64_t)n;
-  }
-  double took = bench_now() - start;
-  if (sum != bytes) {
+  if (bench_receive(fd, check, chunk) != bytes) {
     bench_die("not everything came");
   }
+  double took = bench_now() - start;
   (void)close(fd);
-  return (double)bytes * 8 / took;
+  return (double)bytes / 1e6 / took;
 }
+
+static double tcp_up(const struct target *t, uint64_t bytes) { return up(t, bytes, false); }
+static double tcp_down(const struct target *t, uint64_t bytes) { return down(t, bytes, false); }
+static double check_up(const struct target *t, uint64_t bytes) { return up(t, bytes, true); }
+static double check_down(const struct target *t, uint64_t bytes) { return down(t, bytes, true); }
 
 static int by_size(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
@@ -135,10 +136,25 @@ static double connects(const struct target *t, uint64_t n) {
     char byte;
     int fd = target_connect(t);
     bench_write(fd, "C", 1);
-    (void)bench_read(fd, &byte, 1);
+    if (read(fd, &byte, 1) != 0) {
+      bench_die("no clean end");
+    }
     (void)close(fd);
   }
   return (double)n / (bench_now() - start);
+}
+
+/* All at once; 0 when they were kept. */
+static double hold(const struct target *t, uint64_t n) {
+  char byte;
+  for (uint64_t i = 0; i < n; i++) {
+    bench_write(target_connect(t), "H", 1);
+  }
+  (void)puts("ready");
+  (void)fflush(stdout);
+  while (read(0, &byte, 1) > 0) {
+  }
+  return 0;
 }
 
 static double calls_kernel(uint64_t n) {
@@ -246,7 +262,8 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     double (*run)(const struct target *t, uint64_t amount);
-  } tcp[] = {{"tcp-up", tcp_up}, {"tcp-down", tcp_down}, {"tcp-rr", tcp_rr}, {"connects", connects}};
+  } tcp[] = {{"tcp-up", tcp_up},     {"tcp-down", tcp_down},     {"tcp-rr", tcp_rr},
+             {"connects", connects}, {"check-up", check_up}, {"check-down", check_down}, {"hold", hold}};
   if (argc != 6 || strtoull(argv[5], NULL, 10) == 0) {
     (void)fprintf(stderr, "usage: bench-run FIGURE kernel|capnet ADDRESS|SERVER PORT|NAME AMOUNT\n");
     return 2;

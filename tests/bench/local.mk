@@ -2,7 +2,7 @@
 # Not part of all or check: tools/bench builds them.
 EXTRA_PROGRAMS = tests/bench/bench-peer tests/bench/bench-run
 tests_bench_bench_peer_SOURCES = tests/bench/bench_peer.c tests/bench/bench.h
-tests_bench_bench_peer_LDADD =
+tests_bench_bench_peer_LDADD = libcapnet.la
 tests_bench_bench_run_SOURCES = tests/bench/bench_run.c tests/bench/bench.h
 tests_bench_bench_run_LDADD = libcapnet.la $(CARES_LIBS)
 CLEANFILES += $(EXTRA_PROGRAMS)

@@ -32,11 +32,7 @@ def as_json(row):
 def human(x, unit):
     if x is None:
         return "-"
-    if unit == "bit/s":
-        for factor, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-            if x >= factor:
-                return f"{x / factor:.2f} {prefix}bit/s"
-    return f"{x:,.1f} {unit}" if x < 100 else f"{x:,.0f} {unit}"
+    return f"{x:,.2f} {unit}" if x < 10 else f"{x:,.1f} {unit}" if x < 100 else f"{x:,.0f} {unit}"
 
 
 def as_line(row):

@@ -36,7 +36,7 @@ line = json.loads(report.as_json(report.summarize("calls", "1/s", [(1 / 3, 2)]))
 check("keys", tuple(line), ("figure", "value", "unit", "reference", "ratio", "rounds"))
 check("four digits", line["value"], 0.3333)
 check("null", json.loads(report.as_json(report.summarize("calls", "1/s", [])))["value"], None)
-check("a person's line", report.as_line(report.summarize("tcp-up", "bit/s", [(2.5e9, 5e9)])).split(),
-      ["tcp-up", "2.50", "Gbit/s", "5.00", "Gbit/s", "0.500", "1"])
+check("a person's line", report.as_line(report.summarize("tcp-up", "MB/s", [(312.5, 1250)])).split(),
+      ["tcp-up", "312", "MB/s", "1,250", "MB/s", "0.250", "1"])
 print(f"{passed} passed, {failed} failed, 0 skipped")
 sys.exit(failed != 0)
