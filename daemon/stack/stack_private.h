@@ -79,6 +79,9 @@ uint32_t stack_rand32(void);
 uint32_t stack_isn_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport);
 /* Calls taken(arg, port) for ports in a random order until one is free; 0 when none is (RFC 6056). */
 uint16_t stack_random_port(bool (*taken)(void *arg, uint16_t port), void *arg);
+/* The same for a connection to remote: hard to guess for others, and none twice before all others were given. */
+uint16_t stack_connection_port(const ip_addr_t *local, const ip_addr_t *remote, uint16_t rport,
+                               bool (*taken)(void *arg, uint16_t port), void *arg);
 
 /* stack_port.c */
 uint64_t stack_port_asserts(void);

@@ -6,8 +6,13 @@
 
 #include <sys/random.h>
 
+#define PORT_FIRST 32768u /* and up to 65535, which leaves what people choose by hand alone */
+#define PORT_COUNT 32768u
+#define PORT_COUNTERS 256u
+
 static struct {
   uint64_t isn_key[2], rand_key[2], counter;
+  uint16_t ports_given[PORT_COUNTERS];
   bool ready;
 } state;
 
@@ -53,6 +58,8 @@ void stack_rand_init(void) {
   memcpy(state.isn_key, k, sizeof(state.isn_key));
   memcpy(state.rand_key, k + 2, sizeof(state.rand_key));
   state.ready = true;
+  for (size_t i = 0; i < PORT_COUNTERS; i++)
+    state.ports_given[i] = (uint16_t)stack_rand32();
 }
 
 uint32_t stack_rand32(void) {
@@ -61,22 +68,51 @@ uint32_t stack_rand32(void) {
   return (uint32_t)siphash(state.rand_key, &c, 1);
 }
 
-uint32_t stack_isn_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport) {
+static uint64_t tuple_hash(const uint64_t key[2], const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote,
+                           uint16_t rport) {
   struct net_addr l = stack_from_lwip(local), r = stack_from_lwip(remote);
   uint64_t w[5];
   memcpy(w, l.b, 16);
   memcpy(w + 2, r.b, 16);
   w[4] = (uint64_t)lport << 16 | rport;
   stack_rand_init();
-  return (uint32_t)siphash(state.isn_key, w, ARRAY_SIZE(w));
+  return siphash(key, w, ARRAY_SIZE(w));
 }
 
-/* RFC 6056 3.3.1 over 32768..65535, which leaves what people choose by hand alone. */
+uint32_t stack_isn_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport) {
+  return (uint32_t)tuple_hash(state.isn_key, local, lport, remote, rport);
+}
+
+/* RFC 6056 3.3.1. */
 uint16_t stack_random_port(bool (*taken)(void *arg, uint16_t port), void *arg) {
-  enum { FIRST = 32768, COUNT = 32768 };
-  uint32_t at = stack_rand32() % COUNT;
-  for (uint32_t n = 0; n < COUNT; n++) {
-    uint16_t port = (uint16_t)(FIRST + (at + n) % COUNT);
+  uint32_t at = stack_rand32() % PORT_COUNT;
+  for (uint32_t n = 0; n < PORT_COUNT; n++) {
+    uint16_t port = (uint16_t)(PORT_FIRST + (at + n) % PORT_COUNT);
+    if (!taken(arg, port))
+      return port;
+  }
+  return 0;
+}
+
+/* A permutation of 0..PORT_COUNT-1 that the seed chooses: Feistel rounds over 8 and 7 bits. */
+static uint32_t shuffled(uint64_t seed, uint32_t x) {
+  uint32_t high = x >> 7 & 0xff, low = x & 0x7f;
+  for (uint64_t round = 0; round < 4; round++) {
+    high ^= (uint32_t)siphash(state.rand_key, (uint64_t[]){seed, round << 17 | low}, 2) & 0xff;
+    low ^= (uint32_t)siphash(state.rand_key, (uint64_t[]){seed, round << 17 | 1u << 16 | high}, 2) & 0x7f;
+  }
+  return high << 7 | low;
+}
+
+/* As RFC 6056 3.3.4, a counter and a keyed hash of the destination; the hash chooses an order of all ports instead of a
+ * place to begin, so the next one cannot be told from the last. A port comes back only after all others: of ports drawn
+ * at random, one of a few hundred is a recent one, which the peer, or a NAT on the way, may still have in TIME_WAIT. */
+uint16_t stack_connection_port(const ip_addr_t *local, const ip_addr_t *remote, uint16_t rport,
+                               bool (*taken)(void *arg, uint16_t port), void *arg) {
+  uint64_t hash = tuple_hash(state.rand_key, local, 0, remote, rport);
+  uint16_t *given = &state.ports_given[hash % PORT_COUNTERS];
+  for (uint32_t n = 0; n < PORT_COUNT; n++) {
+    uint16_t port = (uint16_t)(PORT_FIRST + shuffled(hash, (*given)++ % PORT_COUNT));
     if (!taken(arg, port))
       return port;
   }

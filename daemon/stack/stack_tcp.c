@@ -304,7 +304,8 @@ int stack_tcp_connect(struct stack *s, const struct net_endpoint *local, const s
     return r;
   struct tuple t = {.s = s, .local = stack_to_lwip(&source), .remote = stack_to_lwip(&remote->addr),
                     .remote_port = remote->port};
-  t.port = local && local->port ? local->port : stack_random_port(port_taken, &t);
+  t.port = local && local->port ? local->port
+                                : stack_connection_port(&t.local, &t.remote, t.remote_port, port_taken, &t);
   if (!t.port || (local && local->port && port_taken(&t, t.port)))
     return -EADDRINUSE;
   struct stack_conn *c = conn_new(s);

@@ -55,8 +55,9 @@ struct stack_conn_ops {
   void (*ended)(void *arg, enum stack_end why); /* the receive queue stays readable until close */
 };
 
-/* local may be NULL: address by route, a random port (RFC 6056). Returns at once; `connected` or `ended` follows.
- * -ENONET, -ENETUNREACH, -EADDRINUSE, -EADDRNOTAVAIL, -ENOBUFS. */
+/* local may be NULL: address by route, a port that cannot be guessed (RFC 6056) and was not used for that destination
+ * lately. Returns at once; `connected` or `ended` follows. -ENONET, -ENETUNREACH, -EADDRINUSE, -EADDRNOTAVAIL,
+ * -ENOBUFS. */
 int stack_tcp_connect(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote,
                       const struct stack_conn_ops *ops, void *arg, struct stack_conn **ret);
 void stack_conn_set_ops(struct stack_conn *c, const struct stack_conn_ops *ops, void *arg);
