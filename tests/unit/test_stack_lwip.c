@@ -186,3 +186,51 @@ Test(stack_lwip, p0013_time_passes_whoever_looks) {
                                     .flags = WIRE_ACK, .wnd = 65000});
   }
 }
+
+/* A connection that we closed first, in TIME_WAIT; returns our next sequence number. */
+static uint32_t time_wait(void) {
+  uint32_t ours = handshake(NULL, 0);
+  cr_assert_eq(stack_conn_shutdown_write(e.c), 0);
+  wire_run(&w, 0);
+  wire_tcp(&w, &(struct wire_tcp){.sport = 999, .dport = 80, .seq = 1001, .ack = ours + 1, .flags = WIRE_FIN | WIRE_ACK,
+                                  .wnd = 65000});
+  cr_assert_eq(stats().tcp_time_wait, 1);
+  return ours + 1;
+}
+
+/* The flags of the answer to a SYN with this number from where the old connection came; 0: none. */
+static unsigned syn_again(uint32_t seq) {
+  unsigned before = w.n;
+  wire_tcp(&w, &(struct wire_tcp){.sport = 999, .dport = 80, .seq = seq, .flags = WIRE_SYN, .wnd = 65000});
+  return w.n == before ? 0 : wire_last(&w, 0)[47];
+}
+
+Test(stack_lwip, a_newer_syn_reopens_from_time_wait) {
+  uint32_t ours = time_wait();
+  cr_expect_eq(syn_again(1001), WIRE_ACK, "an old one");
+  cr_expect_eq(syn_again(1002), WIRE_RST | WIRE_ACK, "what would come next: not beyond it");
+  cr_expect_eq(stats().tcp_time_wait, 1);
+  cr_expect_eq(syn_again(1003), WIRE_SYN | WIRE_ACK);
+  uint32_t isn = wire_get(wire_last(&w, 0) + 38, 4);
+  cr_expect_gt((int32_t)(isn - ours), 0, "ours goes on behind what was sent: %u, %u", isn, ours);
+  cr_expect_eq(stats().tcp_time_wait, 0);
+  wire_tcp(&w, &(struct wire_tcp){.sport = 999, .dport = 80, .seq = 1004, .ack = isn + 1, .flags = WIRE_ACK, .wnd = 65000});
+  cr_expect_eq(waiting, 2);
+}
+
+Test(stack_lwip, a_full_backlog_keeps_time_wait) {
+  (void)time_wait();
+  for (uint16_t i = 0; i < 8; i++)
+    wire_tcp(&w, &(struct wire_tcp){.sport = (uint16_t)(5000 + i), .dport = 80, .flags = WIRE_SYN, .wnd = 100});
+  cr_expect_eq(syn_again(1u << 30), 0);
+  cr_expect_eq(stats().tcp_time_wait, 1);
+  wire_tcp(&w, &(struct wire_tcp){.sport = 5000, .dport = 80, .seq = 1, .flags = WIRE_RST});
+  cr_expect_eq(syn_again(1u << 30), WIRE_SYN | WIRE_ACK, "there is a place again");
+}
+
+Test(stack_lwip, time_wait_without_a_listener_refuses) {
+  (void)time_wait();
+  l = stack_listener_close(l);
+  cr_expect_eq(syn_again(1u << 30), WIRE_RST | WIRE_ACK);
+  cr_expect_eq(stats().tcp_time_wait, 1);
+}

@@ -14,7 +14,8 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0011-ip4-frag-nothing-behind-the-last.patch \
 	third_party/lwip/patches/0012-etharp-length-and-state.patch \
 	third_party/lwip/patches/0013-tcp-the-clock-is-separate.patch \
-	third_party/lwip/patches/0014-tcp-wait-for-the-last-answer.patch
+	third_party/lwip/patches/0014-tcp-wait-for-the-last-answer.patch \
+	third_party/lwip/patches/0015-tcp-syn-reopens-from-time-wait.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \
