@@ -138,7 +138,8 @@ class Lab:
             f.write(f"[interface bench]\n{lines[device]}")
         with open(os.path.join(self.dir, "grants.d", "bench.grant"), "w", encoding="ascii") as f:
             f.write(f"[grant]\ndescription = tools/bench\nusers = root\nlimit.sockets = {SOCKETS}\n"
-                    f"limit.children = {2 * SOCKETS}\n\n[connect]\nallow = {net}.0/24:*\n\n"
+                    f"limit.children = {2 * SOCKETS}\nlimit.endpoints = {2 * SOCKETS}\n\n"
+                    f"[connect]\nallow = {net}.0/24:*\n\n"
                     f"[listen]\nallow = interface-address:{SERVED}\n\n[ping]\nallow = {net}.0/24\n\n"
                     f"[dns]\nallow = bench.test\n\n[status]\nallow = all\n")
 
