@@ -17,6 +17,7 @@ PORT, SERVED, FORWARDED, NAME = "7077", "7078", "7079", "host.bench.test"
 
 
 SOCKETS = 1000
+SETTLE_S = 7
 RUN_S = 120  # of one measurement, the slowest included
 
 
@@ -203,8 +204,9 @@ def resident(pid):
 
 
 def idle(pid, seconds):
-    """Resident kilobytes; wake-ups per second, after what came before has settled (delayed ACKs, ARP's second)."""
-    time.sleep(2)
+    """Resident kilobytes; wake-ups per second, once what came before has settled: 5 s after a packet the kernel asks by ARP
+    whether its neighbour is still there, and waking for that is right."""
+    time.sleep(SETTLE_S)
     before = switches(pid)
     time.sleep(seconds)
     return resident(pid), (switches(pid) - before) / seconds
