@@ -18,6 +18,8 @@ struct caps {
   void *rooms[AUTH_KIND_COUNT];
   struct loop_task reap;
   struct loop_timer *expiry;
+  caps_audit_fn audit;
+  void *audit_arg;
   uint64_t n_caps;
 };
 
@@ -26,6 +28,34 @@ struct loop *caps_loop(struct caps *cs) { return cs->loop; }
 void *cap_room(const struct cap *c) { return c->caps->rooms[c->kind->kind]; }
 void caps_set_room(struct caps *cs, enum auth_kind kind, void *room) { cs->rooms[kind] = room; }
 struct cap *cap_of(const struct call *call) { return call_owner(call); }
+
+/* --- audit ----------------------------------------------------------------------------------------------------------- */
+
+void caps_on_audit(struct caps *cs, caps_audit_fn fn, void *arg) {
+  cs->audit = fn;
+  cs->audit_arg = arg;
+}
+
+void cap_audit(struct caps *cs, const char *verb, const struct auth_node *n, const char *detail) {
+  struct auth_node_info info;
+  auth_info(n, &info);
+  char id[24], pid[16], uid[16], taker[CAP_TAKER_STRLEN], line[512];
+  (void)snprintf(id, sizeof id, "%" PRIu64, info.id);
+  (void)snprintf(pid, sizeof pid, "%d", (int)info.taker.pid);
+  (void)snprintf(uid, sizeof uid, "%u", (unsigned)info.taker.uid);
+  const struct log_field fields[] = {{"CAPNET_VERB", verb},
+                                     {"CAPNET_GRANT", info.grant},
+                                     {"CAPNET_CAP_ID", id},
+                                     {"CAPNET_PID", pid},
+                                     {"CAPNET_UID", uid},
+                                     {"CAPNET_UNIT", info.taker.unit}};
+  (void)cap_taker_format(&info.taker, taker);
+  (void)snprintf(line, sizeof line, "%s grant=%s cap=%s kind=%s name=%s%s%s%s%s", verb, info.grant, id,
+                 auth_kind_name(info.kind), info.name, *taker ? " by " : "", taker, *detail ? ": " : "", detail);
+  log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s", line);
+  if (cs->audit)
+    cs->audit(cs->audit_arg, n, line);
+}
 
 /* --- endings ------------------------------------------------------------------------------------------------------ */
 
@@ -123,7 +153,7 @@ static void on_reap(void *arg) {
 }
 
 void caps_revoke(struct caps *cs, struct auth_node *n, int error) {
-  cap_audit("revoke", n, error == -EKEYEXPIRED ? "its time is over" : "");
+  cap_audit(cs, "revoke", n, error == -EKEYEXPIRED ? "its time is over" : "");
   auth_revoke(n, error);
   if (auth_owner(n))
     revoke_minted(auth_owner(n), error);

@@ -67,6 +67,10 @@ void caps_revoke(struct caps *cs, struct auth_node *n, int error);
 /* After minting a node with an end by other means than cap_mint. */
 void caps_watch_expiry(struct caps *cs);
 
+/* Hears of every take, narrow and revoke after it was logged; line is raw. */
+typedef void (*caps_audit_fn)(void *arg, const struct auth_node *n, const char *line);
+void caps_on_audit(struct caps *cs, caps_audit_fn fn, void *arg);
+
 /* --- for kinds ---------------------------------------------------------------------------------------------------- */
 
 /* Takes over node (one hold) and fd, or makes a socketpair when ret_client is not NULL. On failure the hold is given up. */
@@ -99,10 +103,13 @@ const char *cap_taker_format(const struct auth_taker *t, char buf[CAP_TAKER_STRL
 
 /* Rights as lines for a reply, into a NULL-terminated array that cap_lines_free frees. */
 char **cap_rights_lines(const struct auth_rights *r, size_t *ret_n);
+/* What n was narrowed to against its parent of the same kind: its rules if they differ, "LIMIT = MAX" for each tighter
+ * limit. None for what was not narrowed. */
+char **cap_narrowed_lines(const struct auth_node *n, size_t *ret_n);
 void cap_lines_free(char **lines, size_t n);
 
 /* What each kind calls when something ends: one audit line with ids. verb is "take", "refuse", "narrow", "revoke". */
-void cap_audit(const char *verb, const struct auth_node *n, const char *detail);
+void cap_audit(struct caps *cs, const char *verb, const struct auth_node *n, const char *detail);
 
 extern ProtobufCService *const cap_common_service; /* Describe, Attenuate, Revoke */
 

@@ -23,7 +23,7 @@ static void fill_limit(const struct auth_node *n, enum auth_limit l, Capnet__Lim
   ret->used = use.used;
 }
 
-/* Strings that must outlive the filling: rights narrowed against the parent's. */
+/* What the reply points at until it was sent. */
 struct chain {
   Capnet__Provenance nodes[AUTH_DEPTH_MAX], *list[AUTH_DEPTH_MAX];
   struct auth_node_info info[AUTH_DEPTH_MAX];
@@ -49,7 +49,7 @@ static void fill_provenance(const struct auth_node *n, struct chain *c) {
   }
   p->has_taken_at_us = info->taken_at_us != 0;
   p->taken_at_us = info->taken_at_us;
-  p->narrowed = cap_rights_lines(info->rights, &p->n_narrowed);
+  p->narrowed = cap_narrowed_lines(n, &p->n_narrowed);
   c->list[c->n++] = p;
 }
 
@@ -124,7 +124,7 @@ static void attenuate(struct call *call, const Capnet__AttenuateRequest *rq, con
     cap_refuse(call, &why);
     return;
   }
-  cap_audit("narrow", child->node, rq->label ? rq->label : "");
+  cap_audit(c->caps, "narrow", child->node, rq->label ? rq->label : "");
   struct auth_node_info child_info;
   auth_info(child->node, &child_info);
   Capnet__AttenuateReply reply = CAPNET__ATTENUATE_REPLY__INIT;

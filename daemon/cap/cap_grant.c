@@ -177,7 +177,7 @@ static void grant_take(Capnet__Grant_Service *service, const Capnet__GrantTakeRe
     cap_refuse(call, &why);
     return;
   }
-  cap_audit("take", c->node, "");
+  cap_audit(b->caps, "take", c->node, "");
   auth_info(c->node, &info);
   Capnet__GrantTakeReply reply = CAPNET__GRANT_TAKE_REPLY__INIT;
   Capnet__Descriptor slot = CAPNET__DESCRIPTOR__INIT;

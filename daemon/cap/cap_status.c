@@ -111,6 +111,13 @@ static void status_lookup_route(Capnet__NetworkStatus_Service *service, const Ca
   call_reply(call, &m.base);
 }
 
+static unsigned section_bit(const char *name) {
+  for (unsigned i = 0; i < ARRAY_SIZE(section_names); i++)
+    if (strcmp(name, section_names[i]) == 0)
+      return 1u << i;
+  return 0;
+}
+
 /* --- Watch ----------------------------------------------------------------------------------------------------------------------- */
 
 struct watcher {
@@ -148,22 +155,32 @@ static void status_watch(Capnet__NetworkStatus_Service *service, const Capnet__S
 
 void cap_status_room_init(struct cap_status_room *room) { list_init(&room->watchers); }
 
-void cap_status_event(struct cap_status_room *room, const char *section, const char *text) {
-  unsigned bit = 0;
-  for (unsigned i = 0; i < ARRAY_SIZE(section_names); i++)
-    bit |= strcmp(section, section_names[i]) == 0 ? 1u << i : 0;
+static bool hears(const struct watcher *w, const struct status_event *ev) {
+  struct auth_node_info info;
+  char taker[CAP_TAKER_STRLEN];
+  if (!(w->sections & section_bit(ev->section)))
+    return false;
+  if (!ev->grant)
+    return true;
+  auth_info(cap_of(w->call)->node, &info);
+  const struct status_scope scope = scope_of(&info, taker);
+  return status_visible(&scope, ev->grant, ev->taken_by);
+}
+
+void cap_status_event(struct cap_status_room *room, const struct status_event *ev) {
+  char safe[1024];
+  Capnet__StatusEvent m = CAPNET__STATUS_EVENT__INIT;
+  m.has_at_us = 1;
+  m.at_us = clock_wall_us();
+  m.section = (char *)ev->section;
+  m.text = escape_text(ev->text, strlen(ev->text), safe, sizeof safe);
   list_for_each(pos, &room->watchers) {
     struct watcher *w = list_entry(pos, struct watcher, link);
-    if (!(w->sections & bit))
+    if (!hears(w, ev))
       continue;
-    Capnet__StatusEvent ev = CAPNET__STATUS_EVENT__INIT;
-    ev.has_at_us = 1;
-    ev.at_us = clock_wall_us();
-    ev.section = (char *)section;
-    ev.text = (char *)text;
-    ev.has_lost = w->lost != 0;
-    ev.lost = w->lost;
-    w->lost = call_reply_more(w->call, &ev.base) < 0 ? w->lost + 1 : 0;
+    m.has_lost = w->lost != 0;
+    m.lost = w->lost;
+    w->lost = call_reply_more(w->call, &m.base) < 0 ? w->lost + 1 : 0;
   }
 }
 

@@ -62,26 +62,46 @@ char **cap_rights_lines(const struct auth_rights *r, size_t *ret_n) {
   return lines;
 }
 
+static bool same_rights(const struct auth_rights *a, const struct auth_rights *b) {
+  const struct auth_rule *first;
+  return (!a || a->n == 0) == (!b || b->n == 0) &&
+         (!a || !b || (auth_rights_subset(a, b, &first) && auth_rights_subset(b, a, &first)));
+}
+
+static void add_line(char ***lines, size_t *n, const char *text) {
+  char **more = reallocarray(*lines, *n + 1, sizeof **lines);
+  if (!more)
+    return;
+  *lines = more;
+  if ((more[*n] = strdup(text)))
+    ++*n;
+}
+
+char **cap_narrowed_lines(const struct auth_node *n, size_t *ret_n) {
+  const struct auth_node *parent = auth_parent(n);
+  struct auth_node_info info, above;
+  *ret_n = 0;
+  auth_info(n, &info);
+  if (!parent)
+    return NULL;
+  auth_info(parent, &above);
+  if (above.kind != info.kind)
+    return NULL;
+  char **lines = same_rights(info.rights, above.rights) ? NULL : cap_rights_lines(info.rights, ret_n);
+  for (int l = 0; l < AUTH_LIMIT_COUNT; l++) {
+    const uint64_t mine = auth_limit_value(n, (enum auth_limit)l);
+    char text[64];
+    if (mine == auth_limit_value(parent, (enum auth_limit)l))
+      continue;
+    (void)snprintf(text, sizeof text, "%s = %" PRIu64, auth_limits[l].name, mine);
+    add_line(&lines, ret_n, text);
+  }
+  return lines;
+}
+
 void cap_lines_free(char **lines, size_t n) {
   for (size_t i = 0; i < n; i++)
     free(lines[i]);
   free(lines);
 }
 
-void cap_audit(const char *verb, const struct auth_node *n, const char *detail) {
-  struct auth_node_info info;
-  auth_info(n, &info);
-  char id[24], pid[16], uid[16], taker[CAP_TAKER_STRLEN];
-  (void)snprintf(id, sizeof id, "%" PRIu64, info.id);
-  (void)snprintf(pid, sizeof pid, "%d", (int)info.taker.pid);
-  (void)snprintf(uid, sizeof uid, "%u", (unsigned)info.taker.uid);
-  const struct log_field fields[] = {{"CAPNET_VERB", verb},
-                                     {"CAPNET_GRANT", info.grant},
-                                     {"CAPNET_CAP_ID", id},
-                                     {"CAPNET_PID", pid},
-                                     {"CAPNET_UID", uid},
-                                     {"CAPNET_UNIT", info.taker.unit}};
-  log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s grant=%s cap=%s kind=%s name=%s%s%s%s%s", verb, info.grant, id,
-            auth_kind_name(info.kind), info.name, info.taker.pid ? " by " : "", cap_taker_format(&info.taker, taker),
-            *detail ? ": " : "", detail);
-}

@@ -22,8 +22,12 @@ struct cap_status_room {
 };
 void cap_status_room_init(struct cap_status_room *room);
 
-/* Tells everyone who watches the section; text is one line for a person, already safe to print. */
-void cap_status_event(struct cap_status_room *room, const char *section, const char *text);
+/* Tells those who watch the section; text is one raw line for a person, escaped on its way. grant and taken_by, of what
+ * belongs to someone, decide who may hear of it; NULL: everyone. Neighbours and the daemon's counters are not told. */
+struct status_event {
+  const char *section, *text, *grant, *taken_by;
+};
+void cap_status_event(struct cap_status_room *room, const struct status_event *ev);
 
 /* Who asks, and how much they may see. */
 struct status_scope {

@@ -50,6 +50,17 @@ static void fill_rights(struct ctx *c, Capnet__StatusGrant *m, const struct auth
   }
 }
 
+static void fill_narrowed(struct ctx *c, Capnet__StatusGrant *m, const struct auth_node *n) {
+  size_t count;
+  char **lines = cap_narrowed_lines(n, &count);
+  if (count)
+    m->narrowed = page_alloc(c->page, count * sizeof *m->narrowed);
+  for (size_t i = 0; m->narrowed && i < count; i++)
+    if ((m->narrowed[m->n_narrowed] = page_string(c->page, lines[i])))
+      m->n_narrowed++;
+  cap_lines_free(lines, count);
+}
+
 static void on_node(void *arg, struct auth_node *n) {
   struct ctx *c = arg;
   struct auth_node_info info;
@@ -80,6 +91,7 @@ static void on_node(void *arg, struct auth_node *n) {
   m->has_expires_in_ms = info.expires_ns != 0;
   m->expires_in_ms = info.expires_ns > c->now ? (info.expires_ns - c->now) / NSEC_PER_MSEC : 0;
   fill_rights(c, m, info.rights);
+  fill_narrowed(c, m, n);
   fill_limits(c, m, n);
 }
 

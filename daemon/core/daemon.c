@@ -4,6 +4,7 @@
  */
 #include "core/daemon.h"
 
+#include "core/events.h"
 #include "core/grants.h"
 #include "core/interfaces.h"
 #include "core/privilege.h"
@@ -133,6 +134,7 @@ static int make_rooms(struct daemon *d) {
   d->status.names = d->names;
   d->status.interfaces = interfaces_list(d->interfaces);
   d->status.caps = d->caps;
+  events_connect(&d->status);
   d->status.started_ns = loop_now(d->loop, CLOCK_ID_BOOT);
   return 0;
 }

@@ -37,8 +37,7 @@ struct interfaces {
 static void tell(struct interface *i, const char *section, const char *line) {
   const struct log_field fields[] = {{"CAPNET_INTERFACE", i->cfg->name}};
   log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s", line);
-  char safe[600];
-  cap_status_event(i->all->status, section, escape_text(line, strlen(line), safe, sizeof safe));
+  cap_status_event(i->all->status, &(struct status_event){.section = section, .text = line});
 }
 
 static void say(struct interface *i, const char *section, const char *text) {
@@ -54,6 +53,9 @@ static void on_address(void *arg, const struct net_addr *addr, uint8_t prefix_le
   else
     (void)snprintf(text, sizeof text, "no address");
   say(arg, "interfaces", text);
+  cap_status_event(((struct interface *)arg)->all->status,
+                   &(struct status_event){.section = "routes",
+                                          .text = addr->family ? "routes follow the address" : "no route"});
 }
 
 static void on_lease(void *arg, enum dhcp_state from, enum dhcp_state to, const char *text) {
@@ -117,7 +119,7 @@ static void on_link(void *arg, bool up) {
 static void on_gone(void *arg, int error) {
   struct interface *i = arg;
   log_error("%s: the device is gone: %s", i->cfg->name, strerror(-error));
-  cap_status_event(i->all->status, "interfaces", "a device is gone");
+  cap_status_event(i->all->status, &(struct status_event){.section = "interfaces", .text = "a device is gone"});
   i->all->gone(i->all->gone_arg);
 }
 

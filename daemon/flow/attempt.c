@@ -67,6 +67,7 @@ int flow_connect(struct flow_table *t, const struct net_endpoint *local, const s
     return r;
   }
   flow_entry_add(t, &a->entry, FLOW_ATTEMPT, label);
+  flow_announce(t, &a->entry);
   *ret = a;
   return 0;
 }

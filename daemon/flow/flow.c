@@ -238,6 +238,7 @@ int flow_new(struct flow_table *t, struct stack_conn *conn, const struct flow_la
   loop_task_init(&f->again, on_again, f);
   flow_entry_add(t, &f->entry, FLOW_TCP, label);
   stack_conn_set_ops(conn, &conn_ops, f);
+  flow_announce(t, &f->entry);
   loop_task_queue(t->loop, &f->again); /* bytes may wait already */
   *ret = f;
   *ret_fd = TAKE_FD(client);

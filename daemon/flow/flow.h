@@ -106,6 +106,10 @@ struct flow_info {
 void flow_each(struct flow_table *t, void (*fn)(void *arg, const struct flow_info *info), void *arg);
 void flow_info(const struct flow *f, struct flow_info *ret);
 
+/* Told when a socket came to be and when it ended (info->dead). The table itself must not be changed inside. */
+typedef void (*flow_change_fn)(void *arg, const struct flow_info *info);
+void flow_on_change(struct flow_table *t, flow_change_fn fn, void *arg);
+
 struct flow_stats {
   uint64_t live, listeners, attempts, dead, total;
 };

@@ -33,10 +33,14 @@ struct flow_table {
   uint64_t last_id;
   struct list dead; /* of struct flow_dead, oldest first */
   unsigned n_dead;
+  flow_change_fn change;
+  void *change_arg;
 };
 
 void flow_entry_add(struct flow_table *t, struct flow_entry *e, enum flow_kind kind, const struct flow_label *label);
 void flow_entry_remove(struct flow_table *t, struct flow_entry *e);
+/* A socket came to be: tells whoever wants to know. */
+void flow_announce(struct flow_table *t, const struct flow_entry *e);
 /* Remembers what e was; info is what it said last, its end included. */
 void flow_bury(struct flow_table *t, const struct flow_info *info);
 /* Fills what every kind has in common. */

@@ -52,6 +52,7 @@ int flow_listen(struct flow_table *t, const struct net_endpoint *local, unsigned
     return r;
   }
   flow_entry_add(t, &l->entry, FLOW_LISTENER, label);
+  flow_announce(t, &l->entry);
   *ret = l;
   return 0;
 }

@@ -78,6 +78,8 @@ void flow_bury(struct flow_table *t, const struct flow_info *info) {
   d->info.ended_ns = loop_now(t->loop, CLOCK_ID_BOOT);
   list_append(&t->dead, &d->link);
   t->n_dead++;
+  if (t->change)
+    t->change(t->change_arg, &d->info);
   forget_old(t, d->info.ended_ns);
 }
 
@@ -89,16 +91,33 @@ void flow_entry_info(const struct flow_entry *e, struct flow_info *ret) {
   ret->opened_ns = e->opened_ns;
 }
 
+static void live_info(const struct flow_entry *e, struct flow_info *ret) {
+  switch (e->kind) {
+  case FLOW_TCP: flow_tcp_info(e, ret); break;
+  case FLOW_LISTENER: flow_listener_entry_info(e, ret); break;
+  case FLOW_ATTEMPT: flow_attempt_info(e, ret); break;
+  }
+}
+
+void flow_on_change(struct flow_table *t, flow_change_fn fn, void *arg) {
+  t->change = fn;
+  t->change_arg = arg;
+}
+
+void flow_announce(struct flow_table *t, const struct flow_entry *e) {
+  struct flow_info info;
+  if (!t->change)
+    return;
+  live_info(e, &info);
+  t->change(t->change_arg, &info);
+}
+
 void flow_each(struct flow_table *t, void (*fn)(void *arg, const struct flow_info *info), void *arg) {
   forget_old(t, loop_now(t->loop, CLOCK_ID_BOOT));
   list_for_each(pos, &t->live) {
     const struct flow_entry *e = list_entry(pos, struct flow_entry, link);
     struct flow_info info;
-    switch (e->kind) {
-    case FLOW_TCP: flow_tcp_info(e, &info); break;
-    case FLOW_LISTENER: flow_listener_entry_info(e, &info); break;
-    case FLOW_ATTEMPT: flow_attempt_info(e, &info); break;
-    }
+    live_info(e, &info);
     fn(arg, &info);
   }
   list_for_each(pos, &t->dead) fn(arg, &list_entry(pos, struct flow_dead, link)->info);

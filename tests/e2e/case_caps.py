@@ -353,6 +353,9 @@ def watch_tells_changes():
         eq(frame["call"], call)
         event = wire.decode("StatusEvent", frame["body"])
         assert event["section"] and event["text"], event
+        lab.take("all", "manager").close()
+        while not (event["section"] == "grants" and event["text"].startswith("take ")):
+            event = wire.decode("StatusEvent", cap.recv()[0]["body"])
         cap.cancel(call)
         while True:
             frame, _ = cap.recv()

@@ -301,8 +301,8 @@ Test(cap_status, watch_tells_its_sections_and_counts_what_was_lost) {
   uint64_t id = ask(fd, STATUS_WATCH, &rq.base);
   (void)ask(lazy, STATUS_WATCH, NULL);
   world_run(&w, 0);
-  cap_status_event(&w.status, "interfaces", "net0: not for everyone");
-  cap_status_event(&w.status, "leases", "net0: bound");
+  cap_status_event(&w.status, &(struct status_event){.section = "interfaces", .text = "net0: not for everyone"});
+  cap_status_event(&w.status, &(struct status_event){.section = "leases", .text = "net0: bound"});
   _answer_ struct answer a = hear(&w, fd, &capnet__status_event__descriptor);
   cr_assert(a.got && a.more && a.call == id);
   const Capnet__StatusEvent *ev = (Capnet__StatusEvent *)a.body;
@@ -314,7 +314,7 @@ Test(cap_status, watch_tells_its_sections_and_counts_what_was_lost) {
   world_run(&w, 0);
   _answer_ struct answer end = hear(&w, fd, NULL);
   expect_code(end.code, CANCELLED);
-  cap_status_event(&w.status, "leases", "nobody");
+  cap_status_event(&w.status, &(struct status_event){.section = "leases", .text = "nobody"});
   expect_silence(&w, fd);
   /* One that does not read loses events, and is told how many. */
   char text[200];
@@ -322,7 +322,7 @@ Test(cap_status, watch_tells_its_sections_and_counts_what_was_lost) {
   text[sizeof text - 1] = 0;
   const unsigned sent = 5000;
   for (unsigned i = 0; i < sent; i++)
-    cap_status_event(&w.status, "leases", text);
+    cap_status_event(&w.status, &(struct status_event){.section = "leases", .text = text});
   uint64_t heard = 0, lost = 0;
   for (int round = 0; round < 2; round++) {
     for (;;) {
@@ -334,9 +334,27 @@ Test(cap_status, watch_tells_its_sections_and_counts_what_was_lost) {
       world_run(&w, 0);
     }
     if (round == 0)
-      cap_status_event(&w.status, "leases", "the last");
+      cap_status_event(&w.status, &(struct status_event){.section = "leases", .text = "the last"});
   }
   cr_expect_gt(lost, 0);
   cr_expect_eq(heard + lost, sent + 4, "%lu heard, %lu lost", (unsigned long)heard, (unsigned long)lost);
+  world_close(&w);
+}
+
+Test(cap_status, watch_keeps_to_its_scope) {
+  struct world w;
+  world_open(&w, items, N_ITEMS);
+  int all = take_one(&w, "all"), own = take_one(&w, "own");
+  (void)ask(all, STATUS_WATCH, NULL);
+  (void)ask(own, STATUS_WATCH, NULL);
+  world_run(&w, 0);
+  cap_status_event(&w.status, &(struct status_event){.section = "sockets",
+                                                     .text = "tcp #1 \x1b[31m of somebody else",
+                                                     .grant = "another",
+                                                     .taken_by = "thief[1] uid 9"});
+  _answer_ struct answer a = hear(&w, all, &capnet__status_event__descriptor);
+  cr_assert(a.got && a.more);
+  cr_expect_str_eq(((Capnet__StatusEvent *)a.body)->text, "tcp #1 \\x1b[31m of somebody else");
+  expect_silence(&w, own);
   world_close(&w);
 }
