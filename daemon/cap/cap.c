@@ -66,11 +66,18 @@ static void cap_release(struct cap *c) {
   c->kind->release(c);
 }
 
+/* The budget counts endpoints, not capabilities: one that lives on without is charged for what it holds only. */
+static void close_endpoint(struct cap *c, const Capnet__Error *e) {
+  if (!c->ep)
+    return;
+  c->ep = endpoint_free(c->ep, e);
+  auth_uncharge(c->node, LIMIT_ENDPOINTS, 1);
+}
+
 static void cap_detach(struct cap *c) {
   if (c->detached)
     return;
   c->detached = true;
-  auth_uncharge(c->node, LIMIT_ENDPOINTS, 1);
   auth_release(c->node); /* on_node_freed may run inside */
 }
 
@@ -97,7 +104,7 @@ static void cap_tell(struct cap *c, int error) {
   e.code = error_code_from_errno(error);
   e.message = why.text[0] ? why.text : (char *)error_code_sentence(e.code);
   e.grant = (char *)info.grant;
-  c->ep = endpoint_free(c->ep, &e);
+  close_endpoint(c, &e);
 }
 
 void cap_end(struct cap *c, int error) {
@@ -106,14 +113,14 @@ void cap_end(struct cap *c, int error) {
     cap_tell(c, error);
     revoke_minted(c, error);
   }
-  c->ep = endpoint_free(c->ep, NULL);
+  close_endpoint(c, NULL);
   cap_release(c);
   cap_detach(c);
 }
 
 static void on_hangup(void *owner) {
   struct cap *c = owner;
-  c->ep = endpoint_free(c->ep, NULL);
+  close_endpoint(c, NULL);
   if (c->kind->survives && c->kind->survives(c))
     return;
   cap_release(c);

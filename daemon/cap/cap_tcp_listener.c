@@ -197,10 +197,17 @@ static void on_acceptable(void *arg) {
   channel_pump(l);
 }
 
+static void uncharge(struct cap_tcp_listener *l) {
+  if (l->charged)
+    auth_uncharge(l->cap.node, LIMIT_SOCKETS, 1);
+  l->charged = false;
+}
+
 static void on_ended(void *arg, enum stack_end why) {
   (void)why;
   struct cap_tcp_listener *l = arg;
   l->lost = true;
+  uncharge(l);
   channel_close(l);
   while (!list_empty(&l->waiters)) {
     struct waiter *w = list_first(&l->waiters, struct waiter, link);
@@ -253,9 +260,7 @@ static void tcp_listener_release(struct cap *c) {
   struct cap_tcp_listener *l = (struct cap_tcp_listener *)c;
   channel_close(l);
   l->listener = flow_listener_free(l->listener);
-  if (l->charged)
-    auth_uncharge(c->node, LIMIT_SOCKETS, 1);
-  l->charged = false;
+  uncharge(l);
 }
 
 static Capnet__TcpListener_Service tcp_listener_service = CAPNET__TCP_LISTENER__INIT(tcp_listener_);

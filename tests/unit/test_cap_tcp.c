@@ -319,14 +319,29 @@ Test(cap_tcp, the_end_is_told_apart) {
   world_close(&w);
 }
 
+static void root_endpoints(void *arg, struct auth_node *n) {
+  struct auth_limit_use use;
+  auth_limit_use(n, LIMIT_ENDPOINTS, &use);
+  if (!auth_parent(n))
+    *(uint64_t *)arg += use.used;
+}
+
+static uint64_t endpoints_charged(struct world *w) {
+  uint64_t sum = 0;
+  auth_each(caps_tree(w->caps), root_endpoints, &sum);
+  return sum;
+}
+
 Test(cap_tcp, control_and_data_are_closed_apart) {
   struct world w;
   world_open(&w, items, N_ITEMS);
   world_serve(&w, 80);
   int fd = take_one(&w, "connect");
   struct conn c = connected(&w, fd, 80), d = connected(&w, fd, 80), e = connected(&w, fd, 80);
+  const uint64_t charged = endpoints_charged(&w);
   drop(&w, c.control);
   world_run(&w, 1000);
+  cr_expect_eq(endpoints_charged(&w), charged - 1, "a connection without its control has no endpoint");
   cr_assert_eq(send(c.data, "still", 5, 0), 5);
   world_run(&w, 1000);
   cr_expect_eq(w.peers[0].got, 5);
