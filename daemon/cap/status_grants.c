@@ -123,7 +123,7 @@ static void counter(struct status_page *p, Capnet__StatusDaemon *m, const char *
   m->counters[m->n_counters++] = c;
 }
 
-#define COUNTERS_MAX 48
+#define COUNTERS_MAX (48 + STACK_LIMIT_COUNT)
 
 static void stack_counters(struct cap_status_room *room, struct status_page *p, Capnet__StatusDaemon *m) {
   struct stack_stats s;
@@ -141,6 +141,8 @@ static void stack_counters(struct cap_status_room *room, struct status_page *p, 
   counter(p, m, "stack.tcp_listening", s.tcp_listening);
   counter(p, m, "stack.udp", s.udp);
   counter(p, m, "stack.pbuf_bytes", s.pbuf_bytes);
+  for (unsigned i = 0; i < STACK_LIMIT_COUNT; i++)
+    counter(p, m, page_printf(p, "stack.refused.%s", stack_limit_name((enum stack_limit)i)), s.refused[i]);
 }
 
 static void room_counters(struct cap_status_room *room, struct status_page *p, Capnet__StatusDaemon *m) {

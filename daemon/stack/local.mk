@@ -11,7 +11,10 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_hooks.c \
   daemon/stack/stack_icmp.c \
   daemon/stack/stack_if.c \
+  daemon/stack/stack_limit.c \
+  daemon/stack/stack_limits.h \
   daemon/stack/stack_listen.h \
+  daemon/stack/stack_neigh.c \
   daemon/stack/stack_port.c \
   daemon/stack/stack_private.h \
   daemon/stack/stack_rand.c \

@@ -15,6 +15,7 @@ struct stack *stack_the(void) { return the; }
 static void turn(void *arg) {
   struct stack *s = arg;
   stack_if_poll_loopback(s);
+  stack_neigh_serve(s);
   stack_tcp_serve(s);
   stack_listeners_serve(s);
   stack_if_flush_all(s);
@@ -49,6 +50,9 @@ int stack_new(struct loop *loop, struct stack **ret) {
   list_init(&s->echoes);
   list_init(&s->dirty);
   list_init(&s->dirty_listeners);
+  list_init(&s->starved);
+  list_init(&s->undelivered);
+  stack_set_limits(s, &(struct stack_limits)STACK_LIMITS_DEFAULT);
   loop_task_init(&s->turn, turn, s);
   stack_rand_init();
   the = s;
@@ -72,6 +76,7 @@ struct stack *stack_free(struct stack *s) {
   stack_if_flush_all(s);
   list_for_each(l, &s->ifs)
     stack_if_free(list_entry(l, struct stack_if, link));
+  stack_neigh_forget(s);
   stack_timers_done(s);
   loop_task_cancel(&s->turn);
   free(s);
@@ -95,11 +100,13 @@ void stack_get_stats(const struct stack *s, struct stack_stats *ret) {
       .bad_checksum = s->bad_checksum + lwip_stats.ip.chkerr + lwip_stats.tcp.chkerr + lwip_stats.udp.chkerr,
       .icmp_malformed = s->icmp_malformed,
       .syn_dropped = s->syn_dropped,
-      .no_memory = s->refused + stack_port_failures(),
+      .no_memory = s->no_memory + stack_port_failures(),
       .tcp_active = count_pcbs(tcp_active_pcbs),
       .tcp_time_wait = count_pcbs(tcp_tw_pcbs),
       .tcp_listening = count_pcbs(tcp_listen_pcbs.pcbs),
       .udp = s->n_udps,
       .pbuf_bytes = stack_port_pbuf_bytes(),
   };
+  memcpy(ret->refused, s->refused, sizeof(ret->refused));
+  ret->refused[STACK_LIMIT_MEMORY] = stack_port_refused();
 }

@@ -12,6 +12,7 @@
 #include "base/net.h"
 #include "loop/loop.h"
 #include "nic/nic.h"
+#include "stack/stack_limits.h"
 
 struct stack;
 struct stack_if;
@@ -82,7 +83,8 @@ struct stack_stats {
   uint64_t short_frames, short_arp, bad_ethertype, bad_checksum; /* dropped before or in lwIP */
   uint64_t icmp_malformed;
   uint64_t syn_dropped; /* backlog of a listener was full */
-  uint64_t no_memory;
+  uint64_t no_memory;                  /* an allocation failed */
+  uint64_t refused[STACK_LIMIT_COUNT]; /* by each limit: not made, not sent, or the oldest given up */
   /* live objects */
   uint64_t tcp_active, tcp_time_wait, tcp_listening, udp, pbuf_bytes;
 };

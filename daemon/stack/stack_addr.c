@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Addresses of the interfaces, the routes that follow from them, and the neighbours.
+ * Addresses of the interfaces, and the routes that follow from them.
  */
 #include "stack/stack_private.h"
 
@@ -52,6 +52,12 @@ static void set_default(struct stack *s) {
   netif_set_default(def);
 }
 
+/* So that status knows it, and the first packet does not wait. */
+void stack_if_ask_gateway(struct stack_if *i) {
+  if (!ip4_addr_isany(netif_ip4_gw(&i->netif)) && netif_is_link_up(&i->netif))
+    etharp_query(&i->netif, netif_ip4_gw(&i->netif), NULL);
+}
+
 int stack_if_set_ipv4(struct stack_if *i, const struct net_addr *addr, uint8_t prefix_len, const struct net_addr *gw) {
   struct stack *s = i->s;
   int r = check_address(s, i, addr, prefix_len, gw);
@@ -68,8 +74,8 @@ int stack_if_set_ipv4(struct stack_if *i, const struct net_addr *addr, uint8_t p
   i->prefix_len = prefix_len;
   netif_set_addr(&i->netif, ip_2_ip4(&a), &m, ip_2_ip4(&g));
   set_default(s);
-  if (new_gw && !ip4_addr_isany(ip_2_ip4(&g)) && netif_is_link_up(&i->netif))
-    etharp_query(&i->netif, ip_2_ip4(&g), NULL);
+  if (new_gw)
+    stack_if_ask_gateway(i);
   stack_kick(s);
   return 0;
 }
@@ -100,6 +106,13 @@ struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a) {
 bool stack_if_reaches(const struct stack_if *i, const struct net_addr *dst) {
   struct net_prefix p = on_link(i);
   return netif_is_link_up(&i->netif) && (net_prefix_contains(&p, dst) || !ip4_addr_isany(netif_ip4_gw(&i->netif)));
+}
+
+/* As etharp_output decides it. */
+struct net_addr stack_if_next_hop(const struct stack_if *i, const struct net_addr *dst) {
+  struct net_prefix p = on_link(i);
+  bool direct = net_prefix_contains(&p, dst) || net_addr_class(dst) == NET_LINK_LOCAL;
+  return direct ? *dst : stack_from_ip4(netif_ip4_gw(&i->netif));
 }
 
 bool stack_has_address(struct stack *s) {
@@ -188,26 +201,6 @@ void stack_route_each(struct stack *s, void (*fn)(void *arg, const struct stack_
     if (ip4_addr_isany(netif_ip4_gw(&i->netif)))
       continue;
     describe(i, true, &info);
-    fn(arg, &info);
-  }
-}
-
-void stack_neigh_each(struct stack *s _unused_, void (*fn)(void *arg, const struct stack_neigh_info *info), void *arg) {
-  static const enum stack_neigh_state states[] = {STACK_NEIGH_PENDING, STACK_NEIGH_STABLE, STACK_NEIGH_REREQUESTING};
-  ip4_addr_t ip;
-  struct netif *n;
-  struct eth_addr mac;
-  u8_t st;
-  for (size_t i = 0;; i++) {
-    int r = etharp_get_state(i, &ip, &n, &mac, &st);
-    if (r < 0)
-      return;
-    if (r == 0)
-      continue;
-    struct stack_neigh_info info = {
-        .ifname = stack_if_of(n)->name, .addr = stack_from_ip4(&ip), .state = states[st]};
-    if (info.state != STACK_NEIGH_PENDING)
-      memcpy(info.mac, mac.addr, 6);
     fn(arg, &info);
   }
 }

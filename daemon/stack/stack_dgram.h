@@ -10,7 +10,8 @@ struct stack_udp;
 struct stack_udp_ops {
   void (*received)(void *arg, const struct net_endpoint *from, const struct net_endpoint *to, const uint8_t *data,
                    size_t len);
-  /* An ICMP error about a datagram of ours: -ECONNREFUSED (port), -EHOSTUNREACH, -ENETUNREACH. May be NULL. */
+  /* An ICMP error about a datagram of ours: -ECONNREFUSED (port), -EHOSTUNREACH (also: its next hop does not answer),
+   * -ENETUNREACH. May be NULL. */
   void (*error)(void *arg, const struct net_endpoint *remote, int error);
   /* The bound address is gone. May be NULL. */
   void (*ended)(void *arg);
@@ -32,7 +33,7 @@ int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const voi
 enum stack_echo_kind { STACK_ECHO_REPLY, STACK_ECHO_UNREACHABLE, STACK_ECHO_TTL_EXCEEDED };
 struct stack_echo_event {
   enum stack_echo_kind kind;
-  struct net_addr from; /* who sent this */
+  struct net_addr from; /* who sent this; ourselves (code 1): the next hop does not answer */
   uint8_t code;         /* RFC 792 */
   uint8_t ttl;          /* of the packet that brought it */
   uint16_t seq;

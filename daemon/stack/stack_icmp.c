@@ -101,6 +101,26 @@ static void on_error(struct stack *s, const struct net_addr *from, uint8_t ttl, 
     stack_udp_icmp(s, &local, &remote, error);
 }
 
+/* Told as Linux tells it: host unreachable, from the address that the packet would have left from. TCP hears of it from
+ * the neighbour, not from each segment. */
+void stack_icmp_undelivered(struct stack *s, const uint8_t *q, size_t len) {
+  size_t hlen = (size_t)(q[0] & 15) * 4;
+  if (len < hlen + 8 || (get16(q + 6) & IP_OFFMASK))
+    return;
+  struct net_endpoint local = {.addr = net_addr_v4(get32(q + 12)), .port = get16(q + hlen)};
+  struct net_endpoint remote = {.addr = net_addr_v4(get32(q + 16)), .port = get16(q + hlen + 2)};
+  struct stack_echo *e = q[9] == IP_PROTO_ICMP && q[hlen] == ICMP_ECHO ? find_echo(s, get16(q + hlen + 4)) : NULL;
+  struct stack_echo_event ev = {.kind = STACK_ECHO_UNREACHABLE,
+                                .from = local.addr,
+                                .code = ICMP_DUR_HOST,
+                                .ttl = DEFAULT_TTL,
+                                .seq = get16(q + hlen + 6)};
+  if (e)
+    e->event(e->arg, &ev);
+  else if (q[9] == IP_PROTO_UDP)
+    stack_udp_icmp(s, &local, &remote, -EHOSTUNREACH);
+}
+
 /* --- input ------------------------------------------------------------------------------------------------------ */
 
 static void on_reply(struct stack *s, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp, size_t len) {
@@ -148,6 +168,10 @@ static u8_t on_icmp(void *arg, struct raw_pcb *pcb _unused_, struct pbuf *p, con
   case ICMP_TE:
     on_error(s, &from, ttl, icmp, len);
     break;
+  case ICMP_ECHO:
+    if (stack_echo_reply_allowed(s))
+      return 0;
+    break;
   default:
     return 0;
   }
@@ -173,10 +197,8 @@ void stack_icmp_done(struct stack *s) {
 
 int stack_echo_open(struct stack *s, void (*event)(void *arg, const struct stack_echo_event *ev), void *arg,
                     struct stack_echo **ret) {
-  if (s->n_echoes >= STACK_ECHO_MAX) {
-    s->refused++;
-    return -ENOBUFS;
-  }
+  if (s->n_echoes >= s->limits.echo_sessions)
+    return stack_refuse(s, STACK_LIMIT_ECHO_SESSIONS);
   struct stack_echo *e = calloc(1, sizeof(*e));
   if (!e)
     return -ENOBUFS;

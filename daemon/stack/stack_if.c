@@ -47,7 +47,7 @@ void stack_if_flush_all(struct stack *s) {
     flush(list_entry(l, struct stack_if, link));
 }
 
-/* Bounded: a connection to ourselves could go on for ever. What is left comes in the next turn. */
+/* Bounded (NETIF_LOOP_POLL_MAX): who answers each packet of his own could go on for ever. The rest is the next turn's. */
 void stack_if_poll_loopback(struct stack *s) {
   bool more = false;
   list_for_each(l, &s->ifs) {
@@ -116,13 +116,23 @@ static void on_frames(void *arg, const struct nic_frame *frames, unsigned n) {
   stack_kick(i->s);
 }
 
+/* What was known of the neighbours goes with the link: it may come back on another wire. */
+static void set_link(struct stack_if *i, bool up) {
+  if (up) {
+    netif_set_link_up(&i->netif);
+    stack_if_ask_gateway(i);
+  } else {
+    netif_set_link_down(&i->netif);
+    etharp_cleanup_netif(&i->netif);
+  }
+}
+
 static void on_link(void *arg, bool up) {
   struct stack_if *i = arg;
+  if (i->gone)
+    return;
   stack_sync(i->s);
-  if (up)
-    netif_set_link_up(&i->netif);
-  else
-    netif_set_link_down(&i->netif);
+  set_link(i, up);
   stack_kick(i->s);
   if (i->up && i->up->link)
     i->up->link(i->up_arg, up);
@@ -131,7 +141,7 @@ static void on_link(void *arg, bool up) {
 static void on_gone(void *arg, int error) {
   struct stack_if *i = arg;
   i->gone = true;
-  netif_set_link_down(&i->netif);
+  set_link(i, false);
   if (i->up && i->up->gone)
     i->up->gone(i->up_arg, error);
 }
@@ -157,8 +167,8 @@ static err_t init_netif(struct netif *n) {
 static int check_new(struct stack *s, const struct nic *nic, const char *name) {
   if (!*name || strlen(name) >= NIC_NAME_MAX || nic->mtu < NIC_MTU_MIN || nic->mtu > NIC_MTU_MAX)
     return -EINVAL;
-  if (s->n_ifs >= STACK_IF_MAX)
-    return -ENOBUFS;
+  if (s->n_ifs >= s->limits.interfaces)
+    return stack_refuse(s, STACK_LIMIT_INTERFACES);
   list_for_each(l, &s->ifs)
     if (strcmp(list_entry(l, struct stack_if, link)->name, name) == 0)
       return -EEXIST;

@@ -8,7 +8,7 @@
 #include "lwip/priv/memp_priv.h"
 #include "lwip/sys.h"
 
-static uint64_t asserts, failures, used;
+static uint64_t asserts, failures, refused, used, limit;
 
 /* Keeps what follows aligned as malloc would. */
 union header {
@@ -19,11 +19,15 @@ union header {
 void stack_port_assert(const char *message _unused_, const char *file _unused_, int line _unused_) { asserts++; }
 uint64_t stack_port_asserts(void) { return asserts; }
 uint64_t stack_port_failures(void) { return failures; }
+uint64_t stack_port_refused(void) { return refused; }
+void stack_port_set_limit(size_t bytes) { limit = bytes; }
 
 void *stack_port_malloc(size_t size) {
   union header *h = NULL;
-  if (size <= STACK_MEMORY_MAX && used + size <= STACK_MEMORY_MAX)
+  if (used <= limit && size <= limit - used)
     h = malloc(sizeof(*h) + size);
+  else
+    refused++;
   if (!h) {
     failures++;
     return NULL;

@@ -9,6 +9,7 @@
 
 #include "stack/stack.h"
 #include "stack/stack_dgram.h"
+#include "stack/stack_limits.h"
 #include "stack/stack_listen.h"
 
 #include "lwip/err.h"
@@ -16,20 +17,17 @@
 #include "lwip/netif.h"
 #include "lwip/tcp.h"
 
-/* The limits of the room; each refusal is counted in no_memory. */
-#define STACK_MEMORY_MAX (512u * 1024 * 1024) /* all of lwIP's allocations, bytes */
-#define STACK_CONN_MAX 65536u                 /* connections, those closing included */
-#define STACK_TIME_WAIT_MAX 16384u            /* beyond it the oldest are forgotten */
-#define STACK_UDP_MAX 16384u
-#define STACK_ECHO_MAX 1024u
-#define STACK_IF_MAX 16u
-
 struct stack {
   struct loop *loop;
   struct list ifs, conns, listeners, udps, echoes;
   struct list dirty;           /* connections with something to tell or to send */
   struct list dirty_listeners;
-  unsigned n_conns, n_udps, n_echoes, n_ifs;
+  struct list starved;         /* connections that found no memory for their send queue */
+  struct list undelivered;     /* packets and neighbours: stack_neigh.c */
+  unsigned n_conns, n_listeners, n_udps, n_echoes, n_ifs;
+  size_t send_memory; /* in use */
+  struct stack_limits limits;
+  uint64_t refused[STACK_LIMIT_COUNT], buckets[STACK_LIMIT_COUNT];
   struct loop_task turn;
   struct loop_timer *tick, *second;
   uint64_t tick_deadline; /* 0: not armed */
@@ -40,7 +38,7 @@ struct stack {
   enum stack_end cause;   /* why lwIP ends connections just now, STACK_END_NONE: it decides itself */
   bool looping;           /* the packet comes from ourselves */
   struct raw_pcb *icmp;
-  uint64_t short_frames, short_arp, bad_ethertype, bad_checksum, icmp_malformed, syn_dropped, refused;
+  uint64_t short_frames, short_arp, bad_ethertype, bad_checksum, icmp_malformed, syn_dropped, no_memory;
 };
 
 #define STACK_OUT_FRAMES 64
@@ -73,6 +71,15 @@ void stack_sync(struct stack *s);       /* before every entry into lwIP */
 void stack_tick_soon(struct stack *s);  /* TCP may have something to time */
 void stack_second_check(struct stack *s);
 
+/* stack_limit.c */
+int stack_refuse(struct stack *s, enum stack_limit l); /* counts, -ENOBUFS */
+bool stack_echo_reply_allowed(struct stack *s);
+
+/* stack_neigh.c */
+void stack_neigh_serve(struct stack *s);
+void stack_neigh_forget(struct stack *s);
+bool stack_neigh_waits(void); /* an entry is being asked for */
+
 /* stack_rand.c */
 void stack_rand_init(void);
 uint32_t stack_rand32(void);
@@ -85,7 +92,9 @@ uint16_t stack_connection_port(const ip_addr_t *local, const ip_addr_t *remote, 
 
 /* stack_port.c */
 uint64_t stack_port_asserts(void);
-uint64_t stack_port_failures(void);
+uint64_t stack_port_failures(void); /* allocations refused, by the limit or by malloc */
+uint64_t stack_port_refused(void);  /* those by the limit */
+void stack_port_set_limit(size_t bytes);
 uint64_t stack_port_pbuf_bytes(void);
 bool stack_port_reassembling(void);
 
@@ -99,6 +108,8 @@ struct stack_if *stack_if_free(struct stack_if *i);
 struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a);
 bool stack_has_address(struct stack *s);
 bool stack_if_reaches(const struct stack_if *i, const struct net_addr *dst); /* on link, or through its gateway */
+struct net_addr stack_if_next_hop(const struct stack_if *i, const struct net_addr *dst);
+void stack_if_ask_gateway(struct stack_if *i);
 /* The interface for a datagram to dst. src, when given, is one of our own. */
 int stack_route(struct stack *s, const struct net_addr *dst, struct stack_if **ret);
 struct net_addr stack_if_addr(const struct stack_if *i);
@@ -112,6 +123,8 @@ struct net_addr stack_from_ip4(const ip4_addr_t *a);
 /* stack_icmp.c */
 int stack_icmp_init(struct stack *s);
 void stack_icmp_done(struct stack *s);
+/* The next hop of this packet of ours, of which quote is the beginning, does not answer. */
+void stack_icmp_undelivered(struct stack *s, const uint8_t *quote, size_t len);
 
 /* stack_udp.c */
 bool stack_udp_take(struct stack *s, struct pbuf *p, struct netif *inp); /* for a socket of one interface */
@@ -126,7 +139,8 @@ void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const str
                     int error);
 void stack_tcp_address_lost(struct stack *s, const struct net_addr *a);
 void stack_tcp_forget_all(struct stack *s);
-void stack_tcp_trim_time_wait(void);
+void stack_tcp_trim_time_wait(struct stack *s);
+void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struct net_addr *hop);
 void stack_listeners_serve(struct stack *s);
 void stack_listener_syn(struct stack *s, struct tcp_pcb_listen *l, bool overflow);
 void stack_listeners_address_lost(struct stack *s, const struct net_addr *a);

@@ -13,9 +13,13 @@ static uint8_t ext_id;
 /* --- objects ---------------------------------------------------------------------------------------------------- */
 
 struct stack_conn *conn_new(struct stack *s) {
-  struct stack_conn *c = s->n_conns < STACK_CONN_MAX ? calloc(1, sizeof(*c)) : NULL;
+  if (s->n_conns >= s->limits.connections) {
+    (void)stack_refuse(s, STACK_LIMIT_CONNECTIONS);
+    return NULL;
+  }
+  struct stack_conn *c = calloc(1, sizeof(*c));
   if (!c) {
-    s->refused++;
+    s->no_memory++;
     return NULL;
   }
   c->s = s;
@@ -26,6 +30,7 @@ struct stack_conn *conn_new(struct stack *s) {
   list_init(&c->tx);
   list_init(&c->dirty_link);
   list_init(&c->wait_link);
+  list_init(&c->starved_link);
   list_append(&s->conns, &c->link);
   s->n_conns++;
   return c;
@@ -36,6 +41,7 @@ struct stack_conn *conn_free(struct stack_conn *c) {
   list_remove(&c->link);
   list_remove(&c->dirty_link);
   list_remove(&c->wait_link);
+  list_remove(&c->starved_link);
   conn_rx_free(c);
   conn_tx_free(c);
   loop_timer_free(c->timer);
@@ -389,6 +395,21 @@ void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const str
   s->icmp_malformed++;
 }
 
+/* The next hop does not answer: who is connecting through it has nothing to wait for (RFC 1122 3.3.1.1, 4.2.3.9). What
+ * is established may outlive it. */
+void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struct net_addr *hop) {
+  struct net_addr own = stack_if_addr(i);
+  ip_addr_t local = stack_to_lwip(&own);
+  list_for_each(l, &s->conns) {
+    struct stack_conn *c = list_entry(l, struct stack_conn, link);
+    if (!c->pcb || c->pcb->state != SYN_SENT || !ip_addr_eq(&c->pcb->local_ip, &local))
+      continue;
+    struct net_addr remote = stack_from_lwip(&c->pcb->remote_ip), via = stack_if_next_hop(i, &remote);
+    if (net_addr_equal(&via, hop))
+      conn_kill(c, STACK_END_UNREACHABLE, -EHOSTUNREACH, false);
+  }
+}
+
 static struct tcp_pcb *find_local(struct tcp_pcb *pcb, const ip_addr_t *local) {
   while (pcb && local && !ip_addr_eq(&pcb->local_ip, local))
     pcb = pcb->next;
@@ -418,12 +439,12 @@ void stack_tcp_forget_all(struct stack *s) {
 }
 
 /* lwIP puts the newest first. */
-void stack_tcp_trim_time_wait(void) {
+void stack_tcp_trim_time_wait(struct stack *s) {
   unsigned n = 0;
   for (struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next) {
-    if (++n < STACK_TIME_WAIT_MAX)
+    if (++n < s->limits.time_wait)
       continue;
-    while (pcb->next)
+    for (; pcb->next; s->refused[STACK_LIMIT_TIME_WAIT]++)
       tcp_abandon(pcb->next, 0);
     return;
   }

@@ -22,7 +22,7 @@ enum stack_end {
   STACK_END_RESET_LOCAL,   /* the holder closed with unread data, or aborted */
   STACK_END_REFUSED,       /* RST in answer to our SYN */
   STACK_END_TIMED_OUT,     /* retransmissions, keepalive, user or idle timeout */
-  STACK_END_UNREACHABLE,   /* ICMP told so while connecting */
+  STACK_END_UNREACHABLE,   /* while connecting: ICMP told so, or the next hop does not answer */
   STACK_END_REVOKED,
   STACK_END_ADDRESS_LOST,
   STACK_END_LIMIT,         /* the daemon's own limit */

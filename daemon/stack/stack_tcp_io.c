@@ -158,12 +158,23 @@ static void offer_window(struct stack_conn *c) {
 
 /* --- sending ---------------------------------------------------------------------------------------------------- */
 
-void conn_tx_free(struct stack_conn *c) {
-  while (!list_empty(&c->tx)) {
-    struct tx_chunk *k = list_first(&c->tx, struct tx_chunk, link);
-    list_remove(&k->link);
-    free(k);
+/* Whoever went without memory may try again. */
+static void free_chunk(struct stack_conn *c, struct tx_chunk *k) {
+  struct stack *s = c->s;
+  s->send_memory -= sizeof(*k) + k->cap;
+  list_remove(&k->link);
+  free(k);
+  while (!list_empty(&s->starved)) {
+    struct stack_conn *other = list_first(&s->starved, struct stack_conn, starved_link);
+    list_remove(&other->starved_link);
+    other->tx_blocked = false;
+    conn_event(other, CONN_WRITABLE);
   }
+}
+
+void conn_tx_free(struct stack_conn *c) {
+  while (!list_empty(&c->tx))
+    free_chunk(c, list_first(&c->tx, struct tx_chunk, link));
   if (c->pcb)
     return;
   c->tx_len = 0;
@@ -173,9 +184,13 @@ static bool may_send(const struct stack_conn *c) { return c->pcb && c->end == ST
 
 static struct tx_chunk *add_chunk(struct stack_conn *c) {
   size_t cap = c->tx_len ? STACK_CHUNK_MORE : STACK_CHUNK_FIRST;
-  struct tx_chunk *k = malloc(sizeof(*k) + cap);
-  if (!k)
+  bool fits = c->s->send_memory + sizeof(struct tx_chunk) + cap <= c->s->limits.send_memory;
+  struct tx_chunk *k = fits ? malloc(sizeof(*k) + cap) : NULL;
+  if (!k) {
+    (void)stack_refuse(c->s, STACK_LIMIT_SEND_MEMORY);
     return NULL;
+  }
+  c->s->send_memory += sizeof(*k) + cap;
   *k = (struct tx_chunk){.cap = cap};
   list_append(&c->tx, &k->link);
   return k;
@@ -193,8 +208,9 @@ int stack_conn_send_space(struct stack_conn *c, struct iovec iov[2]) {
   if (!k || k->end == k->cap)
     k = add_chunk(c);
   if (!k) {
-    c->s->refused++;
     c->tx_blocked = true;
+    list_remove(&c->starved_link);
+    list_append(&c->s->starved, &c->starved_link);
     return 0;
   }
   iov[0] = (struct iovec){.iov_base = k->data + k->end, .iov_len = MIN(k->cap - k->end, STACK_SNDBUF - c->tx_len)};
@@ -238,8 +254,7 @@ void conn_sent(struct stack_conn *c, size_t n) {
     n -= here;
     if (k->start < k->end)
       break;
-    list_remove(&k->link);
-    free(k);
+    free_chunk(c, k);
   }
   if (c->tx_blocked && c->tx_len <= STACK_SNDBUF / 4 * 3) {
     c->tx_blocked = false;

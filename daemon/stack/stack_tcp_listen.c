@@ -151,6 +151,8 @@ int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, unsigned
   uint16_t port = local->port ? local->port : stack_random_port(port_taken, s);
   if (!port || conflicts(s, &addr, port))
     return -EADDRINUSE;
+  if (s->n_listeners >= s->limits.listeners)
+    return stack_refuse(s, STACK_LIMIT_LISTENERS);
   struct stack_listener *l = calloc(1, sizeof(*l));
   if (!l)
     return -ENOBUFS;
@@ -163,6 +165,7 @@ int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, unsigned
     return r;
   }
   list_append(&s->listeners, &l->link);
+  s->n_listeners++;
   *ret = l;
   return 0;
 }
@@ -211,6 +214,7 @@ struct stack_listener *stack_listener_close(struct stack_listener *l) {
   drop_pcb(l, true, STACK_END_RESET_LOCAL);
   list_remove(&l->link);
   list_remove(&l->dirty_link);
+  l->s->n_listeners--;
   if (l->s->serving == l)
     l->s->serving = NULL;
   free(l);

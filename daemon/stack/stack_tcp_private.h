@@ -38,7 +38,7 @@ struct tx_chunk {
 };
 
 struct stack_conn {
-  struct list link, dirty_link, wait_link;
+  struct list link, dirty_link, wait_link, starved_link;
   struct stack *s;
   struct tcp_pcb *pcb;              /* NULL: over */
   struct stack_listener *listener;  /* waits to be accepted */

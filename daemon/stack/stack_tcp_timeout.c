@@ -33,7 +33,7 @@ void conn_timer_check(struct stack_conn *c) {
     return;
   }
   if (!c->timer && loop_timer_new(c->s->loop, CLOCK_ID_MONO, on_timer, c, &c->timer) < 0) {
-    c->s->refused++;
+    c->s->no_memory++;
     return;
   }
   if (!loop_timer_armed(c->timer))

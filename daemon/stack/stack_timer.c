@@ -86,7 +86,7 @@ static void on_tick(void *arg) {
     s->cause = STACK_END_TIMED_OUT;
     tcp_slowtmr();
     s->cause = STACK_END_NONE;
-    stack_tcp_trim_time_wait();
+    stack_tcp_trim_time_wait(s);
   }
   arm_next(s);
   loop_task_queue(s->loop, &s->turn);
@@ -97,20 +97,6 @@ void stack_tick_soon(struct stack *s) {
     arm(s, mono(s) + FAST_NS);
 }
 
-static bool arp_waits(void) {
-  ip4_addr_t ip;
-  struct netif *n;
-  struct eth_addr mac;
-  u8_t st = 1;
-  for (size_t i = 0;; i++) {
-    int r = etharp_get_state(i, &ip, &n, &mac, &st);
-    if (r < 0)
-      return false;
-    if (r > 0 && st != 1)
-      return true;
-  }
-}
-
 static void on_second(void *arg) {
   struct stack *s = arg;
   stack_sync(s);
@@ -118,7 +104,7 @@ static void on_second(void *arg) {
 }
 
 void stack_second_check(struct stack *s) {
-  if (!arp_waits() && !stack_port_reassembling())
+  if (!stack_neigh_waits() && !stack_port_reassembling())
     loop_timer_clear(s->second);
   else if (!loop_timer_armed(s->second))
     loop_timer_set(s->second, s->second_ns + NSEC_PER_SEC);

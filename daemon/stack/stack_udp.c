@@ -107,10 +107,8 @@ static bool port_taken(void *arg _unused_, uint16_t port) {
 
 static int open_socket(struct stack *s, struct stack_if *i, const struct net_endpoint *local,
                        const struct stack_udp_ops *ops, void *arg, struct stack_udp **ret) {
-  if (s->n_udps >= STACK_UDP_MAX) {
-    s->refused++;
-    return -ENOBUFS;
-  }
+  if (s->n_udps >= s->limits.udp_sockets)
+    return stack_refuse(s, STACK_LIMIT_UDP_SOCKETS);
   uint16_t port = local->port ? local->port : stack_random_port(port_taken, NULL);
   if (!port)
     return -EADDRINUSE;

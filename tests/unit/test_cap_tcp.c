@@ -140,11 +140,31 @@ Test(cap_tcp, no_configuration_before_an_address) {
 
 static const char *last_end(struct world *w);
 
+/* From now on frames for this address arrive where nobody has it: no ARP question is open, and nothing is answered. */
+static void make_silent(struct world *w, const char *address) {
+  static const struct stack_udp_ops ops = {0};
+  struct net_addr a = addr_of(address);
+  struct net_endpoint local = ep(w->n.addr_a, 0), remote = ep(a, 9);
+  struct stack_udp *u;
+  cr_assert_eq(stack_if_set_ipv4(w->n.b, &a, 24, NULL), 0);
+  cr_assert_eq(stack_udp_open(w->n.s, &local, &ops, NULL, &u), 0);
+  cr_assert_eq(stack_udp_send(u, &remote, "x", 1), 0);
+  world_run(w, 10);
+  stack_udp_close(u);
+  cr_assert_eq(stack_if_set_ipv4(w->n.b, &w->n.addr_b, 24, NULL), 0);
+}
+
 Test(cap_tcp, each_way_for_an_attempt_to_end) {
   struct world w;
   world_open(&w, items, N_ITEMS);
   int fd = take_one(&w, "connect"), revoked = take_one(&w, "connect"), closed = take_one(&w, "connect");
-  (void)ask_connect(fd, "10.0.0.77", 80); /* nobody answers */
+  (void)ask_connect(fd, "10.0.0.77", 80); /* nobody answers ARP */
+  world_run(&w, 4000);
+  _answer_ struct answer nobody = hear(&w, fd, NULL);
+  expect_code(nobody.code, UNREACHABLE);
+  cr_expect_str_eq(last_end(&w), "unreachable");
+  make_silent(&w, "10.0.0.77");
+  (void)ask_connect(fd, "10.0.0.77", 80);
   world_run(&w, 29999);
   expect_silence(&w, fd);
   world_run(&w, 1);

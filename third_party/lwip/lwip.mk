@@ -15,7 +15,11 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0012-etharp-length-and-state.patch \
 	third_party/lwip/patches/0013-tcp-the-clock-is-separate.patch \
 	third_party/lwip/patches/0014-tcp-wait-for-the-last-answer.patch \
-	third_party/lwip/patches/0015-tcp-syn-reopens-from-time-wait.patch
+	third_party/lwip/patches/0015-tcp-syn-reopens-from-time-wait.patch \
+	third_party/lwip/patches/0016-etharp-tell-what-is-unanswered.patch \
+	third_party/lwip/patches/0017-ask-before-answering-with-an-error.patch \
+	third_party/lwip/patches/0018-netif-poll-is-bounded.patch \
+	third_party/lwip/patches/0019-tell-when-a-limit-is-reached.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \

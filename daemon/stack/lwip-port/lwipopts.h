@@ -34,10 +34,12 @@
 #define ARP_TABLE_SIZE 64
 #define ETHARP_TABLE_MATCH_NETIF 1
 #define ARP_QUEUEING 1
-#define ARP_QUEUE_LEN 8
+#define ARP_QUEUE_LEN 32 /* packets that wait for one neighbour; the oldest falls off */
+#define ARP_MAXPENDING 4 /* asked for at 0, 1, 2 and 3 s, given up between 3 and 4 (patch) */
 #define LWIP_NETIF_LOOPBACK 1 /* a connection to one's own address, where rights name it */
 #define LWIP_HAVE_LOOPIF 0
 #define LWIP_LOOPBACK_MAX_PBUFS 1024
+#define NETIF_LOOP_POLL_MAX 64 /* of them a turn (patch) */
 #define LWIP_NETIF_API 0
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 #define LWIP_CHKSUM_ALGORITHM 3
@@ -57,7 +59,6 @@
 #define IP_FRAG 1
 #define IP_REASSEMBLY 1
 #define IP_REASS_MAX_PBUFS 128
-#define MEMP_NUM_REASSDATA 32
 #define IP_REASS_MAXAGE 15
 #define LWIP_DHCP 0 /* netconf has a client of its own */
 #define LWIP_ACD 0
