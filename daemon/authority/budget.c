@@ -101,3 +101,12 @@ uint64_t auth_limit_value(const struct auth_node *n, enum auth_limit l) { return
 void auth_limit_use(const struct auth_node *n, enum auth_limit l, struct auth_limit_use *ret) {
   *ret = (struct auth_limit_use){.max = n->limits[l], .used = n->used[l], .refused = n->refused[l]};
 }
+
+uint64_t auth_pace(struct auth_node *n, enum auth_limit l, uint64_t now_ns) {
+  uint64_t at = now_ns;
+  for (struct auth_node *p = n; p && p->kind == n->kind; p = p->parent)
+    at = MAX(at, p->paced_ns);
+  for (struct auth_node *p = n; p && p->kind == n->kind; p = p->parent)
+    p->paced_ns = at + p->limits[l] * NSEC_PER_MSEC;
+  return at;
+}

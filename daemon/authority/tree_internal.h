@@ -48,6 +48,7 @@ struct auth_node {
   struct uid_use *uid; /* NULL while nobody took it */
   uint64_t taken_at_us, expires_ns;
   uint64_t denied;
+  uint64_t paced_ns; /* auth_pace: not before this */
   uint64_t limits[AUTH_LIMIT_COUNT]; /* inherited values filled in, so never looser than the parent's */
   uint64_t used[AUTH_LIMIT_COUNT];   /* by the node and all below */
   uint64_t own[AUTH_LIMIT_COUNT];    /* the part charged at the node itself */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Ping: bounded echo. One Echo call is one session of the stack with an identifier of its own; it streams an event for each
- * request and ends after the last. Requests go out at the interval whatever comes back, as ping(8) does; each has its own
- * timeout. Everything is checked before the first frame: target, count, interval, payload, requests in flight.
+ * request and ends after the last. Requests go out at the interval whatever comes back, as ping(8) does, but never faster
+ * than the least interval of the grant, whoever else pings by it. Each has its own timeout. Everything is checked before the
+ * first frame: target, count, interval, payload, requests in flight.
  */
 #include "cap/cap.h"
 
@@ -28,6 +29,7 @@ struct ping_run {
   uint32_t next; /* sequence of the next request, from 1 */
   uint32_t done; /* requests answered or given up */
   uint64_t next_at;
+  bool reserved; /* next_at is a moment that auth_pace gave */
   struct loop_timer *timer;
   struct sent sent[PING_WINDOW];
   uint8_t data[65536];
@@ -150,12 +152,22 @@ static void arm(struct ping_run *p) {
     loop_timer_set(p->timer, at);
 }
 
+/* The interval asked for is over; the least interval of the grant, over all its holders, must be as well. */
+static bool may_send(struct ping_run *p, uint64_t now) {
+  if (p->next > p->count || now < p->next_at)
+    return false;
+  if (!p->reserved)
+    p->next_at = auth_pace(p->cap->node, LIMIT_PING_INTERVAL_MIN, now);
+  p->reserved = now < p->next_at;
+  return !p->reserved;
+}
+
 static void on_timer(void *arg) {
   struct ping_run *p = arg;
   uint64_t now = loop_now(call_loop(p->call), CLOCK_ID_MONO);
   if (!time_out(p, now))
     return;
-  if (p->next <= p->count && now >= p->next_at && !send_one(p, now))
+  if (may_send(p, now) && !send_one(p, now))
     return;
   arm(p);
 }
@@ -251,8 +263,7 @@ static void ping_echo(Capnet__Ping_Service *service, const Capnet__PingEchoReque
     return;
   }
   call_on_cancel(call, on_cancel, p);
-  if (send_one(p, loop_now(call_loop(call), CLOCK_ID_MONO)))
-    arm(p);
+  on_timer(p);
 }
 
 /* --- the table ------------------------------------------------------------------------------------------------------ */

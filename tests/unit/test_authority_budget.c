@@ -174,3 +174,14 @@ Test(authority_budget, the_defaults_by_uid_are_those_of_the_table) {
   cr_expect_eq(auth_charge(a, LIMIT_LOOKUPS, auth_limits[LIMIT_LOOKUPS].per_uid, NULL), 0);
   cr_expect_eq(auth_charge(a, LIMIT_LOOKUPS, 1, NULL), -EDQUOT);
 }
+
+Test(authority_budget, a_pace_is_one_for_all_below) {
+  const uint64_t ms = NSEC_PER_MSEC, start = 1000 * NSEC_PER_SEC;
+  struct auth_node *item = mint(NULL, -1, LIMIT_PING_INTERVAL_MIN, 200);
+  struct auth_node *a = mint(item, -1, LIMIT_PING_INTERVAL_MIN, 200), *b = mint(item, -1, LIMIT_PING_INTERVAL_MIN, 500);
+  cr_expect_eq(auth_pace(a, LIMIT_PING_INTERVAL_MIN, start), start, "the first goes at once");
+  cr_expect_eq(auth_pace(b, LIMIT_PING_INTERVAL_MIN, start), start + 200 * ms, "a brother waits for it");
+  cr_expect_eq(auth_pace(b, LIMIT_PING_INTERVAL_MIN, start), start + 700 * ms, "and for itself, by its own");
+  cr_expect_eq(auth_pace(a, LIMIT_PING_INTERVAL_MIN, start + 5000 * ms), start + 5000 * ms, "idle time is not saved up");
+  cr_expect_eq(auth_pace(a, LIMIT_PING_INTERVAL_MIN, start + 5000 * ms), start + 5200 * ms);
+}

@@ -138,6 +138,24 @@ static void silent_server(struct world *w) {
   cr_assert_eq(names_configure(w->names, &c), 0);
 }
 
+Test(cap_echo, short_calls_keep_the_interval_together) {
+  struct world w;
+  world_open(&w, items, N_ITEMS);
+  int a = take_one(&w, "ping"), b = take_one(&w, "ping");
+  const struct echo one = {PEER, 1, -1, -1, 50, -1};
+  uint64_t first = ask_echo(a, &one), second = ask_echo(b, &one);
+  world_run(&w, 100);
+  _answer_ struct answer now = hear(&w, a, &capnet__ping_echo_event__descriptor);
+  cr_expect(now.got && now.call == first && !now.more, "sent at once, timed out after 50 ms");
+  expect_silence(&w, b);
+  world_run(&w, 200);
+  expect_silence(&w, b); /* its request leaves at 300 ms: the least interval is the item's, not the call's */
+  world_run(&w, 60);
+  _answer_ struct answer later = hear(&w, b, &capnet__ping_echo_event__descriptor);
+  cr_expect(later.got && later.call == second && !later.more);
+  world_close(&w);
+}
+
 Test(cap_echo, each_bound_of_dns_at_n_and_one_over) {
   struct world w;
   world_open(&w, items, N_ITEMS);
