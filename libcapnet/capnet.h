@@ -127,7 +127,7 @@ struct capnet_addr {
   uint16_t port;
 };
 
-/* Only the options whose bit is in set are sent; 0 switches off. */
+/* Only the options whose bit is in set are sent; 0 switches off. An idle time alone gets Linux's 75 s and 9 probes. */
 #define CAPNET_TCP_KEEPALIVE_IDLE (1u << 0)
 #define CAPNET_TCP_KEEPALIVE_INTERVAL (1u << 1)
 #define CAPNET_TCP_KEEPALIVE_COUNT (1u << 2)

@@ -166,18 +166,16 @@ static bool stop_wanted(int stop_fd) {
 }
 
 /* One decoded frame; TERMINAL and end of file end the endpoint for good. */
-static int receive(struct call *c, int nonblock_only, Capnet__Frame **ret) {
+static int receive(struct call *c, uint64_t deadline_ns, Capnet__Frame **ret) {
   capnet *cap = c->cap;
   ssize_t n;
-  if (!nonblock_only && stop_wanted(cap->stop_fd))
+  if (stop_wanted(cap->stop_fd))
     return fail_code(c->err, CAPNET__ERROR_CODE__ERROR_CANCELLED, "stopped");
   for (;;) {
-    n = frame_recv(cap->fd, cap->buf, FRAME_MAX + 1, c->fds, &c->n_fds, 1);
+    n = frame_recv_lost(cap->fd, cap->buf, FRAME_MAX + 1, c->fds, &c->n_fds, 1, &c->fds_lost);
     if (n != -EAGAIN)
       break;
-    if (nonblock_only)
-      return -EAGAIN;
-    int r = wait_fd(cap->fd, POLLIN, cap->stop_fd, c->deadline_ns, c->err);
+    int r = wait_fd(cap->fd, POLLIN, cap->stop_fd, deadline_ns, c->err);
     if (r < 0)
       return r;
   }
@@ -207,7 +205,12 @@ static int receive(struct call *c, int nonblock_only, Capnet__Frame **ret) {
 
 int call_frame(struct call *c, Capnet__Frame **ret) {
   drop_reply(c);
-  int r = receive(c, 0, ret);
+  int r = receive(c, c->deadline_ns, ret);
+  if (r == 0 && (*ret)->kind != CAPNET__FRAME__KIND__REPLY && (*ret)->kind != CAPNET__FRAME__KIND__ERROR) {
+    frame_free(TAKE_PTR(*ret));
+    close_fds(c);
+    r = broken(c, "a frame that only a client sends");
+  }
   if (r < 0)
     c->result = r;
   return r;
@@ -225,20 +228,23 @@ int call_unpack(struct call *c, const Capnet__Frame *frame) {
 
 /* --- one call ----------------------------------------------------------------------------------------------------- */
 
-/* The daemon closes after its last frame: that frame, with the reason, may still lie in the queue. */
+/* The daemon closes its receiving side before it sends its last frame, which has the reason: that frame may still lie
+ * in the queue behind others, or be on its way. */
 static int sending_failed(struct call *c, int error) {
   if (error != -EPIPE && error != -ECONNRESET)
     return fail_errno(c->err, -error, "send");
-  for (;;) {
+  uint64_t until = deadline_in(LAST_WORD_MS);
+  if (c->deadline_ns && c->deadline_ns < until)
+    until = c->deadline_ns;
+  do {
     Capnet__Frame *frame;
-    int r = receive(c, 1, &frame);
-    if (r == -EAGAIN)
-      return gone(c);
+    int r = receive(c, until, &frame);
     if (r < 0)
-      return r;
+      return r == -ETIME && !c->cap->ended ? gone(c) : r;
     frame_free(frame);
     close_fds(c);
-  }
+  } while (now_ns() < until);
+  return gone(c);
 }
 
 static int send_frame(struct call *c, const Capnet__Frame *frame, const ProtobufCMessage *body, bool patient) {
@@ -316,7 +322,7 @@ int call_next(struct call *c, void **ret_message) {
   _cleanup_(frame_freep) Capnet__Frame *frame = NULL;
   int r;
   for (;;) {
-    r = receive(c, 0, &frame);
+    r = receive(c, c->deadline_ns, &frame);
     if (r < 0)
       return c->result = r;
     r = is_mine(c, frame);
@@ -357,6 +363,8 @@ int call_one(struct call *c, void **ret_message) {
 }
 
 int call_take_fd(struct call *c, const Capnet__Descriptor *d, int *ret) {
+  if (c->fds_lost && d && d->has_slot && d->slot >= c->n_fds && d->slot < FRAME_FDS_MAX)
+    return c->result = fail_errno(c->err, EMFILE, "the descriptor of the reply");
   if (!d || !d->has_slot || d->slot >= c->n_fds || c->fds[d->slot] < 0)
     return c->result = broken(c, "a reply without its descriptor");
   *ret = TAKE_FD(c->fds[d->slot]);

@@ -18,6 +18,7 @@
 #include <capnet.h>
 #include <pthread.h>
 
+#define LAST_WORD_MS 1000u /* between closing its receiving side and TERMINAL the daemon takes no longer than this */
 #define CALL_GRACE_MS 100u /* the daemon's own DEADLINE may take this long before the local guard ends a call */
 
 struct capnet {
@@ -46,6 +47,7 @@ struct call {
   ProtobufCMessage *reply;
   int fds[FRAME_SCM_MAX];
   size_t n_fds;
+  int fds_lost; /* there was no room for more of them in this process */
 };
 
 /* A handle of fd (consumed also on failure; -1 is fine). */
@@ -61,7 +63,8 @@ void call_init(struct call *c, capnet *cap, const ProtobufCServiceDescriptor *se
 int call_next(struct call *c, void **ret_message);
 /* The only reply; 0 or -errno. */
 int call_one(struct call *c, void **ret_message);
-/* Takes a descriptor of the reply; -EPROTO when it is not there. Unclaimed ones are closed. */
+/* Takes a descriptor of the reply; when it is not there -EPROTO, or -EMFILE when this process had no room for it.
+ * Unclaimed ones are closed. */
 int call_take_fd(struct call *c, const Capnet__Descriptor *d, int *ret);
 /* Returns r (or the failure kept in c when r is 0). */
 int call_done(struct call *c, int r);

@@ -73,6 +73,8 @@ static int share(int fd, int *ret, struct capnet_error *err) {
 }
 
 int capnet_grant_connect(const char *name, int *ret_fd, struct capnet_error *err) {
+  if (!name)
+    return fail(err, EINVAL, "ARGUMENT", "no grant was named");
   struct inherited list[INHERIT_MAX];
   size_t n = inherit_list(list);
   for (size_t i = 0; i < n; i++)

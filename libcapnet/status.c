@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+#define PAGES_MAX 4096 /* of 64 KiB at most: a daemon that never ends its answer must not eat our memory */
+
 static bool asked(const char *const *sections, size_t n, const char *name) {
   for (size_t i = 0; i < n; i++)
     if (strcmp(sections[i], name) == 0)
@@ -33,11 +35,16 @@ int capnet_status_get(capnet *cap, const char *const *sections, size_t n, unsign
   json_t *root = json_of_message(&none.base);
   ProtobufCMessage *page;
   int r;
-  while ((r = call_next(&c, (void **)&page)) > 0)
+  for (size_t pages = 0; (r = call_next(&c, (void **)&page)) > 0; pages++) {
+    if (pages == PAGES_MAX) {
+      r = fail(c.err, EPROTO, "PROTOCOL", "the answer has no end");
+      break;
+    }
     if (json_merge(root, json_of_message(page)) < 0) {
       r = fail_errno(c.err, ENOMEM, "JSON");
       break;
     }
+  }
   if (r == 0) {
     drop_unasked(root, sections, n);
     r = json_text(json_incref(root), ret_json, c.err);

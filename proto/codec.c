@@ -164,11 +164,18 @@ static size_t collect_fds(struct msghdr *msg, int fds[FRAME_SCM_MAX]) {
 }
 
 ssize_t frame_recv(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX], size_t *ret_n_fds, int nonblock) {
+  int lost;
+  return frame_recv_lost(sock, buf, size, fds, ret_n_fds, nonblock, &lost);
+}
+
+ssize_t frame_recv_lost(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX], size_t *ret_n_fds, int nonblock,
+                        int *ret_lost) {
   struct iovec iov = {.iov_base = buf, .iov_len = size};
   union control control;
   ssize_t n;
   struct msghdr msg;
   *ret_n_fds = 0;
+  *ret_lost = 0;
   do {
     msg = (struct msghdr){
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
@@ -177,5 +184,6 @@ ssize_t frame_recv(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX], siz
   if (n < 0)
     return -errno;
   *ret_n_fds = collect_fds(&msg, fds);
+  *ret_lost = (msg.msg_flags & MSG_CTRUNC) != 0;
   return msg.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
 }

@@ -38,6 +38,9 @@ int frame_send(int sock, const void *data, size_t len, const int *fds, size_t n_
  * returned). 0 and -EMSGSIZE may come with descriptors as well. When this process has no descriptor left, the kernel
  * drops the rest of them and the message is still returned: a slot that is not there means EMFILE. */
 ssize_t frame_recv(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX], size_t *ret_n_fds, int nonblock);
+/* The same, and whether descriptors were dropped so. */
+ssize_t frame_recv_lost(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX], size_t *ret_n_fds, int nonblock,
+                        int *ret_lost);
 
 /* --- errors.c: the wire's codes, the errno each becomes, and their names; the only place where they meet ---------- */
 

@@ -131,6 +131,28 @@ Test(libcapnet_call, terminal_is_found_although_sending_fails) {
   capnet_close(cap);
 }
 
+static void terminal_on_its_way(int fd, void *arg) {
+  cr_assert_eq(shutdown(fd, SHUT_RD), 0);
+  cr_assert_eq(eventfd_write(*(int *)arg, 1), 0);
+  (void)usleep(100000); /* the request is refused by the kernel meanwhile */
+  fake_error(fd, 0, CODE(REVOKED), "revoked by the operator", NULL, NULL);
+}
+
+/* The daemon stops receiving before it says why. */
+Test(libcapnet_call, terminal_is_waited_for_when_sending_fails) {
+  struct fake f;
+  struct capnet_error err;
+  char *json;
+  eventfd_t n;
+  int down = eventfd(0, EFD_CLOEXEC);
+  capnet *cap = fake_start(&f, terminal_on_its_way, &down);
+  cr_assert_eq(eventfd_read(down, &n), 0);
+  for (int i = 0; i < 2; i++)
+    cr_assert_eq(capnet_describe(cap, 0, &json, &err), -EKEYREVOKED, "%s", err.code);
+  close(down);
+  finish(&f, cap);
+}
+
 static void hang_up(int fd, void *arg) {
   (void)arg;
   (void)fake_request(fd, 0, NULL, NULL);
