@@ -6,6 +6,10 @@
 #include <assert.h>
 #include <stdio.h>
 
+/* As on Linux, for a client that names only the idle time. */
+#define KEEPALIVE_INTERVAL_S 75
+#define KEEPALIVE_COUNT 9
+
 static_assert((int)STACK_END_LIMIT == (int)CAPNET__TCP_END__TCP_END_LIMIT &&
                   (int)STACK_END_REVOKED == (int)CAPNET__TCP_END__TCP_END_REVOKED,
               "the wire's reasons are the stack's, in the same order");
@@ -41,6 +45,10 @@ void tcp_options_parse(const Capnet__TcpOptions *m, struct stack_conn_options *o
     o->keepalive_interval_s = m->keepalive_interval_s;
   if (m->has_keepalive_count)
     o->keepalive_count = m->keepalive_count;
+  if (o->keepalive_idle_s && !o->keepalive_interval_s && !m->has_keepalive_interval_s)
+    o->keepalive_interval_s = KEEPALIVE_INTERVAL_S;
+  if (o->keepalive_idle_s && !o->keepalive_count && !m->has_keepalive_count)
+    o->keepalive_count = KEEPALIVE_COUNT;
   if (m->has_user_timeout_ms)
     o->user_timeout_ms = m->user_timeout_ms;
   if (m->has_idle_timeout_ms)
