@@ -195,7 +195,7 @@ static int print_event_json(const struct capnet_ping_event *e, uint64_t seq) {
   bool known = (unsigned)e->kind < sizeof(names) / sizeof(names[0]) && names[e->kind];
   json_t *line = json_pack("{s:s, s:I}", "event", known ? names[e->kind] : "unknown", "seq", (json_int_t)seq);
   if (*e->from) {
-    (void)json_object_set_new(line, "from", json_string(e->from));
+    (void)json_object_set_new(line, "from", text_json(e->from));
   }
   if (e->kind == CAPNET_PING_REPLY || e->kind == CAPNET_PING_DUPLICATE) {
     (void)json_object_set_new(line, "bytes", json_integer(e->bytes));
@@ -292,8 +292,8 @@ static int ping_all(struct session *p, struct capnet_error *err) {
 
 static int summary_json(const struct session *p, uint64_t elapsed_ms) {
   const struct ping_stats *s = &p->stats;
-  json_t *line = json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:i, s:I}", "event", "summary", "target", p->o->target,
-                           "address", p->address, "transmitted", (json_int_t)s->sent, "received",
+  json_t *line = json_pack("{s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:i, s:I}", "event", "summary", "target",
+                           text_json(p->o->target), "address", p->address, "transmitted", (json_int_t)s->sent, "received",
                            (json_int_t)s->received, "duplicates", (json_int_t)s->duplicates, "errors",
                            (json_int_t)s->errors, "loss_percent", (int)ping_stats_loss_percent(s), "time_ms",
                            (json_int_t)elapsed_ms);

@@ -77,7 +77,7 @@ static int parse(int argc, char **argv, struct options *o) {
 static int fail(const struct capnet_error *err, const char *name, json_t *results) {
   if (results) {
     json_t *line = client_json_error(err);
-    (void)json_object_set_new(line, "asked", json_string(name));
+    (void)json_object_set_new(line, "asked", text_json(name));
     (void)json_array_append_new(results, line);
   }
   const struct resolve_failure *f = resolve_failure_of(err->code);

@@ -164,8 +164,9 @@ static int show(capnet *cap, const struct options *o) {
 static int on_event(const struct capnet_status_event *e, void *user) {
   const struct options *o = user;
   if (o->json) {
-    return print_line(json_pack("{s:I, s:s, s:s, s:I}", "at_us", (json_int_t)e->at_us, "section", e->section, "text",
-                                e->text, "lost", (json_int_t)e->lost)) == CLIENT_OK ? 0 : 1;
+    json_t *line = json_pack("{s:I, s:o, s:o, s:I}", "at_us", (json_int_t)e->at_us, "section", text_json(e->section),
+                             "text", text_json(e->text), "lost", (json_int_t)e->lost);
+    return line && print_line(line) == CLIENT_OK ? 0 : 1;
   }
   time_t at = (time_t)(e->at_us / 1000000);
   struct tm tm;

@@ -57,6 +57,11 @@ static const char default_grant[] = "cat";
 static bool write_all(int fd, const char *p, size_t len) {
   while (len) {
     ssize_t n = write(fd, p, len);
+    if (n < 0 && errno == EAGAIN) { /* shared with someone who made it non-blocking */
+      struct pollfd room = {.fd = fd, .events = POLLOUT};
+      (void)poll(&room, 1, -1);
+      continue;
+    }
     if (n < 0 && errno != EINTR)
       return false;
     if (n > 0) {

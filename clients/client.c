@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -19,6 +20,10 @@ static const char *program = "capnet";
 void client_init(const char *name) {
   program = name;
   (void)signal(SIGPIPE, SIG_IGN);
+  /* A capability must not become what a program prints to: 0, 1 and 2 are taken, by nothing where nothing was given. */
+  for (int fd = 0; fd <= 2; fd++)
+    if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+      (void)open("/dev/null", O_RDWR);
 }
 
 const char *client_name(void) { return program; }
@@ -232,15 +237,17 @@ static bool numeric(const char *host, int family) {
          (family != AF_INET && inet_pton(AF_INET6, host, b) == 1);
 }
 
-/* The first address of the wished order; else the first answer's error. */
+/* The first address of the wished order; else the first answer's error. What is no address is passed over: it would go
+ * to the terminal as one. */
 static int choose(const struct capnet_dns_result *found, char ret_address[46], struct capnet_error *err) {
   for (unsigned type = CAPNET_DNS_A; type <= CAPNET_DNS_AAAA; type <<= 1)
     for (size_t i = 0; i < found->n_answers; i++)
-      if (found->answers[i].type == type && found->answers[i].n_addresses) {
-        memcpy(ret_address, found->answers[i].addresses[0].address, 46);
-        return 0;
-      }
-  if (found->n_answers) {
+      for (size_t k = 0; found->answers[i].type == type && k < found->answers[i].n_addresses; k++)
+        if (numeric(found->answers[i].addresses[k].address, type == CAPNET_DNS_A ? AF_INET : AF_INET6)) {
+          memcpy(ret_address, found->answers[i].addresses[k].address, 46);
+          return 0;
+        }
+  if (found->n_answers && found->answers[0].error.error) {
     *err = found->answers[0].error;
     return -err->error;
   }

@@ -132,29 +132,29 @@ static json_t *answer_json(const struct capnet_dns_answer *a) {
                           (json_int_t)a->elapsed_us);
   json_t *list = json_object_get(out, "addresses");
   for (size_t i = 0; i < a->n_addresses; i++) {
-    (void)json_array_append_new(list, json_pack("{s:s, s:I}", "address", a->addresses[i].address, "ttl_s",
+    (void)json_array_append_new(list, json_pack("{s:o, s:I}", "address", text_json(a->addresses[i].address), "ttl_s",
                                                 (json_int_t)a->addresses[i].ttl));
   }
   if (*a->source) {
-    (void)json_object_set_new(out, "source", json_string(a->source));
+    (void)json_object_set_new(out, "source", text_json(a->source));
   }
   if (*a->upstream) {
-    (void)json_object_set_new(out, "upstream", json_string(a->upstream));
+    (void)json_object_set_new(out, "upstream", text_json(a->upstream));
   }
   if (a->error.error) {
     (void)json_object_set_new(out, "error", json_string(a->error.code));
-    (void)json_object_set_new(out, "message", json_string(a->error.message));
+    (void)json_object_set_new(out, "message", text_json(a->error.message));
   }
   return out;
 }
 
 json_t *resolve_json(const struct capnet_dns_result *r, const char *asked) {
-  json_t *out = json_pack("{s:s, s:[], s:[]}", "asked", asked, "aliases", "answers");
+  json_t *out = json_pack("{s:o, s:[], s:[]}", "asked", text_json(asked), "aliases", "answers");
   if (r->name) {
-    (void)json_object_set_new(out, "name", json_string(r->name));
+    (void)json_object_set_new(out, "name", text_json(r->name));
   }
   for (size_t i = 0; i < r->n_aliases; i++) {
-    (void)json_array_append_new(json_object_get(out, "aliases"), json_string(r->aliases[i]));
+    (void)json_array_append_new(json_object_get(out, "aliases"), text_json(r->aliases[i]));
   }
   for (size_t i = 0; i < r->n_answers; i++) {
     (void)json_array_append_new(json_object_get(out, "answers"), answer_json(&r->answers[i]));

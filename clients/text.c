@@ -46,6 +46,16 @@ char *text_escape(const char *s) {
   return out;
 }
 
+json_t *text_json(const char *s) {
+  json_t *json = json_string(s);
+  if (!json) {
+    char *safe = text_escape(s);
+    json = json_string(safe);
+    free(safe);
+  }
+  return json;
+}
+
 char *text_bytes(uint64_t n) {
   static const char units[] = "KMGTPE";
   if (n < 1000) {

@@ -5,6 +5,7 @@
 #ifndef CAPNET_CLIENTS_TEXT_H
 #define CAPNET_CLIENTS_TEXT_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@ void style_put(const struct style *s, enum colour c, const char *text); /* text 
 char *text_format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Printable ASCII stays, a backslash is doubled, any other byte becomes \xNN: one byte of the result is one column. */
 char *text_escape(const char *s);
+/* A JSON string of s, escaped when it is no UTF-8 (which JSON cannot hold); new reference. */
+json_t *text_json(const char *s);
 char *text_bytes(uint64_t n);      /* "0", "999", "1.5K", "64K", "3.2G": units of 1024, three digits */
 char *text_count(uint64_t n);      /* "1,234,567" */
 char *text_duration(uint64_t s);   /* "45s", "12m 05s", "23h 59m", "6d 04h" */

@@ -108,3 +108,19 @@ Test(resolve_render, json_has_a_list_even_for_what_failed) {
   free(text);
   json_decref(json);
 }
+
+/* Text that is no UTF-8 must not take what holds it out of the answer. */
+Test(resolve_render, json_of_any_bytes) {
+  char alias[] = "a\xff", *list[] = {alias};
+  struct capnet_dns_address address = {.address = "\x1b[\xfe", .ttl = 1};
+  struct capnet_dns_answer answer = {.type = CAPNET_DNS_A, .addresses = &address, .n_addresses = 1, .upstream = "\xc3"};
+  struct capnet_dns_result r = {.name = alias, .aliases = list, .n_aliases = 1, .answers = &answer, .n_answers = 1};
+  json_t *json = resolve_json(&r, "b\xff");
+  char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+  cr_assert_str_eq(text, "{\"aliases\":[\"a\\\\xff\"],"
+                         "\"answers\":[{\"addresses\":[{\"address\":\"\\\\x1b[\\\\xfe\",\"ttl_s\":1}],"
+                         "\"elapsed_us\":0,\"type\":\"A\",\"upstream\":\"\\\\xc3\"}],"
+                         "\"asked\":\"b\\\\xff\",\"name\":\"a\\\\xff\"}");
+  free(text);
+  json_decref(json);
+}
