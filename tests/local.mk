@@ -89,6 +89,11 @@ OTHER_TESTS += tests/test-runner-test.sh
 OTHER_TESTS += tests/unit/test_client_options.sh
 OTHER_TESTS += tests/unit/test_bench_report.py
 
+# Run by tests/e2e/case_lib.py: over <capnet.h> alone.
+check_PROGRAMS += tests/e2e/lib_walk
+tests_e2e_lib_walk_SOURCES = tests/e2e/lib_walk.c
+tests_e2e_lib_walk_LDADD = libcapnet.la
+
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 
