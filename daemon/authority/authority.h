@@ -92,8 +92,9 @@ int auth_charge(struct auth_node *n, enum auth_limit l, uint64_t amount, struct 
 void auth_uncharge(struct auth_node *n, enum auth_limit l, uint64_t amount);
 /* Bounds of one request: is value allowed? 0, -ERANGE. Counts refusals. */
 int auth_bound(struct auth_node *n, enum auth_limit l, uint64_t value, struct auth_refusal *why);
-/* A least interval (ms) over all that is done below an authority: reserves the next moment at which n may do it, never
- * before now_ns, and returns it. Narrowing or taking again multiplies nothing: each ancestor of n's kind keeps its own. */
+/* A least interval (ms) over all that is done below an authority: may n do it at now_ns? Returns now_ns if so, and the
+ * interval begins; otherwise the moment to ask again. Nothing is reserved, so who gives up holds nobody up. Narrowing or
+ * taking again multiplies nothing: each ancestor of n's kind keeps its own. */
 uint64_t auth_pace(struct auth_node *n, enum auth_limit l, uint64_t now_ns);
 uint64_t auth_limit_value(const struct auth_node *n, enum auth_limit l); /* the tightest on the way to the root */
 

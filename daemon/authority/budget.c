@@ -106,7 +106,7 @@ uint64_t auth_pace(struct auth_node *n, enum auth_limit l, uint64_t now_ns) {
   uint64_t at = now_ns;
   for (struct auth_node *p = n; p && p->kind == n->kind; p = p->parent)
     at = MAX(at, p->paced_ns);
-  for (struct auth_node *p = n; p && p->kind == n->kind; p = p->parent)
-    p->paced_ns = at + p->limits[l] * NSEC_PER_MSEC;
+  for (struct auth_node *p = n; at == now_ns && p && p->kind == n->kind; p = p->parent)
+    p->paced_ns = now_ns + p->limits[l] * NSEC_PER_MSEC;
   return at;
 }

@@ -29,7 +29,6 @@ struct ping_run {
   uint32_t next; /* sequence of the next request, from 1 */
   uint32_t done; /* requests answered or given up */
   uint64_t next_at;
-  bool reserved; /* next_at is a moment that auth_pace gave */
   struct loop_timer *timer;
   struct sent sent[PING_WINDOW];
   uint8_t data[65536];
@@ -156,10 +155,8 @@ static void arm(struct ping_run *p) {
 static bool may_send(struct ping_run *p, uint64_t now) {
   if (p->next > p->count || now < p->next_at)
     return false;
-  if (!p->reserved)
-    p->next_at = auth_pace(p->cap->node, LIMIT_PING_INTERVAL_MIN, now);
-  p->reserved = now < p->next_at;
-  return !p->reserved;
+  p->next_at = auth_pace(p->cap->node, LIMIT_PING_INTERVAL_MIN, now);
+  return p->next_at <= now;
 }
 
 static void on_timer(void *arg) {

@@ -179,9 +179,14 @@ Test(authority_budget, a_pace_is_one_for_all_below) {
   const uint64_t ms = NSEC_PER_MSEC, start = 1000 * NSEC_PER_SEC;
   struct auth_node *item = mint(NULL, -1, LIMIT_PING_INTERVAL_MIN, 200);
   struct auth_node *a = mint(item, -1, LIMIT_PING_INTERVAL_MIN, 200), *b = mint(item, -1, LIMIT_PING_INTERVAL_MIN, 500);
-  cr_expect_eq(auth_pace(a, LIMIT_PING_INTERVAL_MIN, start), start, "the first goes at once");
-  cr_expect_eq(auth_pace(b, LIMIT_PING_INTERVAL_MIN, start), start + 200 * ms, "a brother waits for it");
-  cr_expect_eq(auth_pace(b, LIMIT_PING_INTERVAL_MIN, start), start + 700 * ms, "and for itself, by its own");
-  cr_expect_eq(auth_pace(a, LIMIT_PING_INTERVAL_MIN, start + 5000 * ms), start + 5000 * ms, "idle time is not saved up");
-  cr_expect_eq(auth_pace(a, LIMIT_PING_INTERVAL_MIN, start + 5000 * ms), start + 5200 * ms);
+  const enum auth_limit l = LIMIT_PING_INTERVAL_MIN;
+  cr_expect_eq(auth_pace(a, l, start), start, "the first goes at once");
+  for (unsigned i = 0; i < 100; i++)
+    cr_expect_eq(auth_pace(b, l, start), start + 200 * ms, "a brother waits for it, and asking reserves nothing");
+  cr_expect_eq(auth_pace(b, l, start + 200 * ms), start + 200 * ms);
+  cr_expect_eq(auth_pace(a, l, start + 300 * ms), start + 400 * ms, "the item's interval is for both");
+  cr_expect_eq(auth_pace(b, l, start + 400 * ms), start + 700 * ms, "and b's own is longer");
+  cr_expect_eq(auth_pace(a, l, start + 400 * ms), start + 400 * ms);
+  cr_expect_eq(auth_pace(a, l, start + 5000 * ms), start + 5000 * ms, "idle time is not saved up");
+  cr_expect_eq(auth_pace(a, l, start + 5000 * ms), start + 5200 * ms);
 }
