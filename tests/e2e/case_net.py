@@ -212,7 +212,8 @@ def ping_ends_with_its_caller():
         lab.start()
         before = lab.live()
         with lab.take("ping", "ping") as cap:
-            call = cap.send("Echo", {"target": GATEWAY, "count": 10, "interval_ms": 60})
+            list(cap.stream("Echo", {"target": GATEWAY, "timeout_ms": 5000}))  # a TAP that has just come up is slow once
+            call = cap.send("Echo", {"target": GATEWAY, "count": 10, "interval_ms": 150})
             cap.recv()
             cap.cancel(call)
             try:
@@ -220,7 +221,7 @@ def ping_ends_with_its_caller():
                     list(cap.replies(call, "PingEchoEvent"))
             except wire.Refused as e:
                 eq(e.code, "CANCELLED")
-            cap.send("Echo", {"target": GATEWAY, "count": 10, "interval_ms": 60})
+            cap.send("Echo", {"target": GATEWAY, "count": 10, "interval_ms": 150})
             cap.recv()
         lab.settles(before)
         eq(Capture(lab, "icmp").stop(), [])
