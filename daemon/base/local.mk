@@ -3,4 +3,5 @@ libcapnetd_la_SOURCES += \
   daemon/base/clock.c \
   daemon/base/log.c \
   daemon/base/net.c \
-  daemon/base/net_text.c
+  daemon/base/net_text.c \
+  daemon/base/pair.c

@@ -4,8 +4,8 @@
 #include "cap/cap.h"
 
 #include "base/log.h"
+#include "base/pair.h"
 
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -255,22 +255,6 @@ void cap_turn_away(struct caps *cs, int fd, const struct auth_refusal *why) {
 
 /* --- beginnings --------------------------------------------------------------------------------------------------- */
 
-/* Ours does not block; theirs does, as anyone expects of a fresh descriptor. */
-static int make_pair(int *ret_ours, int *ret_client) {
-  int sv[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
-    return -errno;
-  if (fcntl(sv[0], F_SETFL, O_NONBLOCK) < 0) {
-    int r = -errno;
-    fd_close(sv[0]);
-    fd_close(sv[1]);
-    return r;
-  }
-  *ret_ours = sv[0];
-  *ret_client = sv[1];
-  return 0;
-}
-
 int cap_new(struct caps *cs, struct auth_node *node, int fd, struct cap **ret, int *ret_client) {
   _cleanup_close_ int ours = fd, client = -1;
   struct auth_node_info info;
@@ -287,7 +271,7 @@ int cap_new(struct caps *cs, struct auth_node *node, int fd, struct cap **ret, i
   struct cap *c = calloc(1, kind->size);
   r = c ? 0 : -ENOMEM;
   if (r == 0 && ret_client)
-    r = make_pair(&ours, &client);
+    r = pair_new(SOCK_SEQPACKET, &ours, &client);
   if (r == 0) {
     *c = (struct cap){.kind = kind, .caps = cs, .node = node};
     list_init(&c->minted);

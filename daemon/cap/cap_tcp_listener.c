@@ -5,9 +5,9 @@
  */
 #include "cap/tcp_listener.h"
 
+#include "base/pair.h"
 #include "cap/tcp.h"
 
-#include <fcntl.h>
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
@@ -141,21 +141,19 @@ static void tcp_listener_accept(Capnet__TcpListener_Service *service, const Capn
 }
 
 static int channel_open(struct cap_tcp_listener *l, int *ret_client) {
-  int sv[2];
+  _cleanup_close_ int ours = -1, client = -1;
   const int least = 1;
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) < 0)
-    return -errno;
-  int r = fcntl(sv[0], F_SETFL, O_NONBLOCK) < 0 || shutdown(sv[0], SHUT_RD) < 0 ? -errno : 0;
-  (void)setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
-  if (r == 0)
-    r = loop_watch_new(caps_loop(l->cap.caps), sv[0], on_channel, l, &l->channel.watch);
-  if (r < 0) {
-    fd_close(sv[0]);
-    fd_close(sv[1]);
+  int r = pair_new(SOCK_SEQPACKET, &ours, &client);
+  if (r < 0)
     return r;
-  }
-  l->channel.fd = sv[0];
-  *ret_client = sv[1];
+  if (shutdown(ours, SHUT_RD) < 0)
+    return -errno;
+  (void)setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
+  r = loop_watch_new(caps_loop(l->cap.caps), ours, on_channel, l, &l->channel.watch);
+  if (r < 0)
+    return r;
+  l->channel.fd = TAKE_FD(ours);
+  *ret_client = TAKE_FD(client);
   return 0;
 }
 

@@ -29,7 +29,6 @@ struct flow_label {
 int flow_table_new(struct loop *loop, struct stack *stack, struct flow_table **ret);
 struct flow_table *flow_table_free(struct flow_table *t); /* every flow and listener is gone before */
 struct stack *flow_stack(const struct flow_table *t);
-struct loop *flow_loop(const struct flow_table *t);
 uint64_t flow_next_id(struct flow_table *t); /* ids of sockets, never used twice */
 
 /* --- one connection ---------------------------------------------------------------------------------------------- */

@@ -3,29 +3,21 @@
  * ends look like end of file, unless bytes of the client lie unread in the daemon: then it is ECONNRESET), so the
  * TcpSocket control tells the reason.
  */
+#include "base/pair.h"
 #include "flow/flow_impl.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 
 /* Towards the client: small enough that the wire's backpressure is the client's, large enough for a super-frame or two. */
 #define PAIR_SNDBUF (400 * 1024)
 
 static int pair_open(int *ret_ours, int *ret_client) {
-  int sv[2];
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sv) < 0)
-    return -errno;
-  const int size = PAIR_SNDBUF;
-  (void)setsockopt(sv[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-  (void)setsockopt(sv[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-  if (fcntl(sv[0], F_SETFL, O_NONBLOCK) < 0) {
-    int r = -errno;
-    fd_close(sv[0]);
-    fd_close(sv[1]);
+  int r = pair_new(SOCK_STREAM, ret_ours, ret_client);
+  if (r < 0)
     return r;
-  }
-  *ret_ours = sv[0];
-  *ret_client = sv[1];
+  const int size = PAIR_SNDBUF;
+  (void)setsockopt(*ret_ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  (void)setsockopt(*ret_client, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
   return 0;
 }
 

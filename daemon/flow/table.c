@@ -36,7 +36,6 @@ struct flow_table *flow_table_free(struct flow_table *t) {
 }
 
 struct stack *flow_stack(const struct flow_table *t) { return t->stack; }
-struct loop *flow_loop(const struct flow_table *t) { return t->loop; }
 uint64_t flow_next_id(struct flow_table *t) { return ++t->last_id; }
 
 void flow_entry_add(struct flow_table *t, struct flow_entry *e, enum flow_kind kind, const struct flow_label *label) {

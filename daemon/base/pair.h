@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * A UNIX socketpair of which one end is given away.
+ */
+#ifndef CAPNET_BASE_PAIR_H
+#define CAPNET_BASE_PAIR_H
+
+/* type is SOCK_STREAM or SOCK_SEQPACKET. Ours does not block; the client's does, as anyone expects of a fresh descriptor.
+ * Both are close-on-exec and the caller's. -errno of socketpair or fcntl: -EMFILE, -ENFILE, -ENOMEM. */
+int pair_new(int type, int *ret_ours, int *ret_client);
+
+#endif
