@@ -13,6 +13,8 @@
 
 #ifdef HAVE_SLIRP
 
+#include "base/child.h"
+
 #include <arpa/inet.h>
 #include <cap-ng.h>
 #include <fcntl.h>
@@ -198,38 +200,6 @@ _noreturn_ static void serve(struct child *c) {
   }
 }
 
-/* Moves the pair to 3 with /dev/null below it, so that no socket of libslirp can become somebody's standard error. */
-static int keep_only(int fd) {
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (null < 0)
-    return -errno;
-  int high = fcntl(fd, F_DUPFD, 4);
-  if (high < 0)
-    return -errno;
-  null = fcntl(null, F_DUPFD, 4);
-  if (null < 0)
-    return -errno;
-  for (int i = 0; i < 3; i++)
-    if (dup2(null, i) < 0)
-      return -errno;
-  if (dup2(high, 3) < 0 || close_range(4, ~0u, 0) < 0)
-    return -errno;
-  return 3;
-}
-
-/* The terminal's and the service manager's signals are the daemon's to answer: we end when its end of the pair does. */
-static void reset_signals(void) {
-  sigset_t none;
-  for (int s = 1; s < NSIG; s++)
-    (void)signal(s, SIG_DFL);
-  (void)signal(SIGPIPE, SIG_IGN);
-  (void)signal(SIGINT, SIG_IGN);
-  (void)signal(SIGTERM, SIG_IGN);
-  (void)signal(SIGHUP, SIG_IGN);
-  (void)sigemptyset(&none);
-  (void)sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static int drop_privileges(pid_t parent, const struct nic_slirp_config *cfg) {
   capng_clear(CAPNG_SELECT_ALL);
   if (cfg->change_ids &&
@@ -240,10 +210,7 @@ static int drop_privileges(pid_t parent, const struct nic_slirp_config *cfg) {
   if (capng_apply(CAPNG_SELECT_CAPS) < 0)
     return -EPERM;
   (void)capng_apply(CAPNG_SELECT_AMBIENT);
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ||
-      prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
-    return -errno;
-  return getppid() == parent ? 0 : -ESRCH;
+  return child_lock(parent);
 }
 
 static int add_forwards(Slirp *slirp, const struct nic_slirp_config *cfg) {
@@ -283,10 +250,10 @@ static int start_slirp(struct child *c, const struct nic_slirp_config *cfg) {
 void slirp_child_run(int fd, pid_t parent, const struct nic_slirp_config *cfg) {
   static struct child c; /* outlives every frame of the stack; the process has one */
   (void)prctl(PR_SET_NAME, "capnet-slirp", 0, 0, 0);
-  int r = keep_only(fd);
+  int r = child_keep_only(fd);
   c.fd = r < 0 ? fd : r;
   if (r >= 0) {
-    reset_signals();
+    child_reset_signals();
     r = start_slirp(&c, cfg);
   }
   if (r >= 0)
