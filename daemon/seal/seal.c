@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The daemon's side: whose each chamber is, and the store of fresh sockets. What is asked for ahead of need is answered
+ * through the loop; only when the store is empty does the daemon wait for the helper, and a helper that lets it wait
+ * too long is given up.
+ */
+#include "seal/seal_internal.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#define START_MS 10000 /* a loaded machine; the usual is 5 */
+#define ANSWER_MS 2000
+#define STORE 8 /* sockets of each side that a chamber begins with; IPv6 ones come when asked for */
+
+struct seal {
+  int fd; /* -1: the helper is gone */
+  pid_t child;
+  struct loop *loop;
+  struct loop_watch *watch;
+  struct list chambers;
+  unsigned n, n_idle;
+  uint64_t last_number, waits;
+  char why[SEAL_WHY_MAX];
+};
+
+/* --- the helper's end --------------------------------------------------------------------------------------------- */
+
+static void helper_gone(struct seal *s, const char *why) {
+  if (s->fd < 0)
+    return;
+  s->watch = loop_watch_free(s->watch);
+  s->fd = fd_close(s->fd);
+  if (!s->why[0])
+    (void)snprintf(s->why, sizeof s->why, "%s", why);
+  if (s->child > 0) {
+    (void)kill(s->child, SIGKILL);
+    while (waitpid(s->child, NULL, 0) < 0 && errno == EINTR)
+      ;
+    s->child = 0;
+  }
+}
+
+static int ask(struct seal *s, const struct seal_message *m) {
+  if (s->fd < 0)
+    return -EPIPE;
+  if (send(s->fd, m, sizeof *m, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof *m)
+    return 0;
+  const int r = -errno;
+  if (r != -EAGAIN)
+    helper_gone(s, "the helper process ended");
+  return r;
+}
+
+/* --- chambers ------------------------------------------------------------------------------------------------------- */
+
+static struct seal_chamber *by_number(struct seal *s, uint64_t number) {
+  list_for_each(pos, &s->chambers) {
+    struct seal_chamber *c = list_entry(pos, struct seal_chamber, link);
+    if (c->number == number)
+      return c;
+  }
+  return NULL;
+}
+
+static struct seal_chamber *by_owner(struct seal *s, uint64_t owner) {
+  list_for_each(pos, &s->chambers) {
+    struct seal_chamber *c = list_entry(pos, struct seal_chamber, link);
+    if (c->owner == owner)
+      return c;
+  }
+  return NULL;
+}
+
+static void forget(struct seal_chamber *c) {
+  for (int side = 0; side < SEAL_SIDES; side++)
+    for (int family = 0; family < SEAL_FAMILIES; family++) {
+      struct seal_pool *p = &c->pools[side][family];
+      for (unsigned i = 0; i < p->n + p->arrived; i++)
+        (void)close(p->fds[i]);
+    }
+  list_remove(&c->link);
+  c->s->n--;
+  free(c);
+}
+
+static void give_up(struct seal_chamber *c) {
+  (void)ask(c->s, &(struct seal_message){.op = SEAL_DROP, .chamber = c->number});
+  forget(c);
+}
+
+static int request_chamber(struct seal *s) {
+  struct seal_chamber *c = calloc(1, sizeof *c);
+  if (!c)
+    return -ENOMEM;
+  c->s = s;
+  c->number = ++s->last_number;
+  for (int side = 0; side < SEAL_SIDES; side++)
+    c->pools[side][SEAL_V4].target = c->pools[side][SEAL_V6].target = STORE;
+  int r = ask(s, &(struct seal_message){.op = SEAL_MAKE, .chamber = c->number});
+  if (r < 0) {
+    free(c);
+    return r;
+  }
+  list_append(&s->chambers, &c->link);
+  s->n++;
+  return 0;
+}
+
+/* --- the store ------------------------------------------------------------------------------------------------------ */
+
+static int family_of(int index) { return index == SEAL_V4 ? AF_INET : AF_INET6; }
+
+static int refill(struct seal_chamber *c, enum seal_side side, int family) {
+  struct seal_pool *p = &c->pools[side][family];
+  if (p->asked || p->n > p->target / 2)
+    return 0;
+  int r = ask(c->s, &(struct seal_message){.op = SEAL_SOCKETS, .chamber = c->number, .side = side,
+                                           .family = family_of(family), .n = p->target - p->n});
+  p->asked = r == 0;
+  return r;
+}
+
+static void store(struct seal_chamber *c, const struct seal_message *m, const int *fds, unsigned n) {
+  struct seal_pool *p = &c->pools[m->side][m->family == AF_INET ? SEAL_V4 : SEAL_V6];
+  if (m->op == SEAL_YOURS) {
+    p->asked = false;
+    p->n += p->arrived;
+    p->arrived = 0;
+  }
+  for (unsigned i = 0; i < n; i++)
+    if (p->n + p->arrived < ARRAY_SIZE(p->fds))
+      p->fds[p->n + p->arrived++] = fds[i];
+    else
+      (void)close(fds[i]);
+}
+
+/* --- answers -------------------------------------------------------------------------------------------------------- */
+
+static void take_answer(struct seal *s, const struct seal_message *m, const int *fds, unsigned n) {
+  struct seal_chamber *c = by_number(s, m->chamber);
+  if (c && (m->op == SEAL_SOCKETS || m->op == SEAL_YOURS) && m->side < SEAL_SIDES) {
+    store(c, m, fds, n);
+    return;
+  }
+  for (unsigned i = 0; i < n; i++)
+    (void)close(fds[i]);
+  if (!c || m->op != SEAL_MAKE)
+    return;
+  if (m->error < 0) {
+    (void)snprintf(s->why, sizeof s->why, "%.*s", SEAL_WHY_MAX - 1, m->why);
+    forget(c);
+    return;
+  }
+  c->ready = true;
+  s->why[0] = 0;
+  (void)refill(c, SEAL_OURS, SEAL_V4);
+  (void)refill(c, SEAL_PROGRAMS, SEAL_V4);
+}
+
+/* One message. 0; -EAGAIN: none is there; -EPIPE. */
+static int receive(struct seal *s, struct seal_message *m) {
+  union {
+    struct cmsghdr head;
+    char buf[CMSG_SPACE(SEAL_BATCH_MAX * sizeof(int))];
+  } control;
+  struct iovec iov = {.iov_base = m, .iov_len = sizeof *m};
+  struct msghdr msg = {
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
+  ssize_t got;
+  do
+    got = recvmsg(s->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  while (got < 0 && errno == EINTR);
+  if (got < 0 && errno == EAGAIN)
+    return -EAGAIN;
+  if (got != sizeof *m) {
+    helper_gone(s, "the helper process ended");
+    return -EPIPE;
+  }
+  const struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+  unsigned n = 0;
+  int fds[SEAL_BATCH_MAX];
+  if (head && head->cmsg_type == SCM_RIGHTS) {
+    n = (unsigned)((head->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+    memcpy(fds, CMSG_DATA(head), n * sizeof(int));
+  }
+  m->why[SEAL_WHY_MAX - 1] = 0;
+  take_answer(s, m, fds, n);
+  return 0;
+}
+
+static void on_helper(void *arg, unsigned events) {
+  struct seal *s = arg;
+  struct seal_message m;
+  (void)events;
+  while (s->fd >= 0 && receive(s, &m) == 0)
+    ;
+}
+
+/* Waits for the next message; the helper that does not answer is given up. */
+static int wait_answer(struct seal *s, struct seal_message *m, int timeout_ms) {
+  int r;
+  if (s->fd < 0)
+    return -EPIPE;
+  while ((r = receive(s, m)) == -EAGAIN) {
+    struct pollfd p = {.fd = s->fd, .events = POLLIN};
+    r = poll(&p, 1, timeout_ms);
+    if (r < 0 && errno == EINTR)
+      continue;
+    if (r <= 0) {
+      helper_gone(s, "the helper process does not answer");
+      return -ETIME;
+    }
+  }
+  return r;
+}
+
+int seal_take(struct seal_chamber *c, enum seal_side side, uint8_t family) {
+  const int f = family == AF_INET6 ? SEAL_V6 : SEAL_V4;
+  struct seal_pool *p = &c->pools[side][f];
+  struct seal_message m = {0};
+  int r = refill(c, side, f);
+  if (p->n == 0) {
+    c->s->waits++;
+    p->target = MIN(p->target * 2, (unsigned)SEAL_BATCH_MAX);
+    while (r == 0 && p->n == 0 && p->asked)
+      r = wait_answer(c->s, &m, ANSWER_MS);
+  }
+  if (p->n > 0) {
+    const int fd = p->fds[--p->n];
+    p->fds[p->n] = p->fds[p->n + p->arrived];
+    return fd;
+  }
+  return r < 0 ? r : m.error < 0 ? m.error : -EMFILE;
+}
+
+/* --- owners --------------------------------------------------------------------------------------------------------- */
+
+/* The one that was not used for longest makes room. */
+static bool drop_idle(struct seal *s) {
+  list_for_each(pos, &s->chambers) {
+    struct seal_chamber *c = list_entry(pos, struct seal_chamber, link);
+    if (c->owner && c->refs == 0) {
+      s->n_idle--;
+      give_up(c);
+      return true;
+    }
+  }
+  return false;
+}
+
+static struct seal_chamber *ready_spare(struct seal *s) {
+  struct seal_chamber *c = by_owner(s, 0);
+  return c && c->ready ? c : NULL;
+}
+
+static int spare(struct seal *s, int timeout_ms, struct seal_chamber **ret) {
+  struct seal_message m;
+  int r = 0;
+  if (!by_owner(s, 0)) {
+    if (s->n >= SEAL_CHAMBERS_MAX && !drop_idle(s))
+      return -ENOBUFS;
+    r = request_chamber(s);
+  }
+  if (!ready_spare(s))
+    s->waits++;
+  while (r == 0 && by_owner(s, 0) && !ready_spare(s))
+    r = wait_answer(s, &m, timeout_ms);
+  *ret = ready_spare(s);
+  return *ret ? 0 : r < 0 ? r : -ENOBUFS;
+}
+
+int seal_chamber_get(struct seal *s, uint64_t owner, struct seal_chamber **ret) {
+  struct seal_chamber *c = by_owner(s, owner);
+  int r = 0;
+  if (s->fd < 0)
+    return -EPIPE;
+  if (!c) {
+    r = spare(s, ANSWER_MS, &c);
+    if (r < 0)
+      return r;
+    c->owner = owner;
+    if (s->n < SEAL_CHAMBERS_MAX)
+      (void)request_chamber(s); /* for the next newcomer */
+  } else if (c->refs == 0)
+    s->n_idle--;
+  list_remove(&c->link);
+  list_append(&s->chambers, &c->link);
+  c->refs++;
+  *ret = c;
+  return 0;
+}
+
+struct seal_chamber *seal_chamber_ref(struct seal_chamber *c) {
+  c->refs++;
+  return c;
+}
+
+struct seal_chamber *seal_chamber_unref(struct seal_chamber *c) {
+  if (c && --c->refs == 0 && ++c->s->n_idle > SEAL_IDLE_MAX)
+    (void)drop_idle(c->s);
+  return NULL;
+}
+
+/* --- life ----------------------------------------------------------------------------------------------------------- */
+
+static int spawn(struct seal *s, const struct seal_config *cfg) {
+  int pair[2];
+  const pid_t parent = getpid();
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+    return -errno;
+  const pid_t pid = fork();
+  if (pid == 0)
+    seal_helper_run(pair[1], parent, cfg);
+  const int r = pid < 0 ? -errno : 0;
+  (void)fd_close(pair[1]);
+  s->fd = pair[0];
+  s->child = MAX(pid, 0);
+  return r;
+}
+
+int seal_start(const struct seal_config *cfg, struct seal **ret, char why[SEAL_WHY_MAX]) {
+  struct seal *s = calloc(1, sizeof *s);
+  struct seal_chamber *c;
+  struct seal_message m = {0};
+  if (!s)
+    return -ENOMEM;
+  list_init(&s->chambers);
+  s->fd = -1;
+  int r = spawn(s, cfg);
+  if (r == 0)
+    r = wait_answer(s, &m, START_MS);
+  if (r == 0 && m.error < 0) {
+    (void)snprintf(s->why, sizeof s->why, "%.*s", SEAL_WHY_MAX - 1, m.why);
+    r = m.error;
+  }
+  if (r == 0)
+    r = spare(s, START_MS, &c);
+  if (r < 0) {
+    (void)snprintf(why, SEAL_WHY_MAX, "%s", s->why[0] ? s->why : strerror(-r));
+    seal_free(s);
+    return r;
+  }
+  s->waits = 0;
+  *ret = s;
+  return 0;
+}
+
+int seal_join(struct seal *s, struct loop *loop) {
+  int r = loop_watch_new(loop, s->fd, on_helper, s, &s->watch);
+  if (r < 0)
+    return r;
+  s->loop = loop;
+  return loop_watch_set(s->watch, LOOP_READ);
+}
+
+struct seal *seal_free(struct seal *s) {
+  if (!s)
+    return NULL;
+  while (!list_empty(&s->chambers))
+    forget(list_first(&s->chambers, struct seal_chamber, link));
+  helper_gone(s, "the daemon ends");
+  free(s);
+  return NULL;
+}
+
+const char *seal_why_not(const struct seal *s) { return s->fd < 0 ? s->why : NULL; }
+
+void seal_get_stats(const struct seal *s, struct seal_stats *ret) {
+  *ret = (struct seal_stats){.chambers = s->n, .waits = s->waits};
+  list_for_each(pos, &s->chambers) {
+    const struct seal_chamber *c = list_entry(pos, struct seal_chamber, link);
+    for (int side = 0; side < SEAL_SIDES; side++)
+      for (int family = 0; family < SEAL_FAMILIES; family++)
+        ret->sockets += c->pools[side][family].n + c->pools[side][family].arrived;
+  }
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Connections and listening sockets of a chamber. The handshake crosses the veth inside of connect(2), so it is over
+ * when that returns; a busy machine may leave it to a kernel thread, which is waited for a moment.
+ */
+#include "seal/seal_internal.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#define HANDSHAKE_MS 200
+
+union address {
+  struct sockaddr any;
+  struct sockaddr_in in;
+  struct sockaddr_in6 in6;
+};
+
+static socklen_t address_of(const struct net_endpoint *e, union address *ret) {
+  *ret = (union address){0};
+  if (e->addr.family == AF_INET6) {
+    ret->in6.sin6_family = AF_INET6;
+    ret->in6.sin6_port = htons(e->port);
+    memcpy(&ret->in6.sin6_addr, e->addr.b, 16);
+    return sizeof ret->in6;
+  }
+  ret->in.sin_family = AF_INET;
+  ret->in.sin_port = htons(e->port);
+  memcpy(&ret->in.sin_addr, e->addr.b, 4);
+  return sizeof ret->in;
+}
+
+static int bind_to(int fd, const struct net_endpoint *e) {
+  union address a;
+  const socklen_t len = address_of(e, &a);
+  return bind(fd, &a.any, len) < 0 ? -errno : 0;
+}
+
+int seal_listen(struct seal_chamber *c, const struct net_endpoint *local, unsigned backlog, int *ret_program) {
+  _cleanup_close_ int fd = seal_take(c, SEAL_PROGRAMS, local->addr.family);
+  if (fd < 0)
+    return fd;
+  int r = bind_to(fd, local);
+  if (r < 0)
+    return r;
+  if (listen(fd, (int)backlog) < 0)
+    return -errno;
+  *ret_program = TAKE_FD(fd);
+  return 0;
+}
+
+int seal_enter(struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
+               int *ret_ours) {
+  union address a;
+  _cleanup_close_ int fd = seal_take(c, SEAL_OURS, remote->addr.family);
+  if (fd < 0)
+    return fd;
+  int r = bind_to(fd, remote);
+  if (r < 0)
+    return r;
+  const socklen_t len = address_of(local, &a);
+  if (connect(fd, &a.any, len) < 0 && errno != EINPROGRESS)
+    return -errno;
+  *ret_ours = TAKE_FD(fd);
+  return 0;
+}
+
+static int accept_one(int listener) {
+  struct pollfd p = {.fd = listener, .events = POLLIN};
+  int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+  if (fd < 0 && errno == EAGAIN && poll(&p, 1, HANDSHAKE_MS) > 0)
+    fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+  return fd >= 0 ? fd : errno == EAGAIN ? -ETIME : -errno;
+}
+
+int seal_connect(struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
+                 int *ret_ours, int *ret_program) {
+  _cleanup_close_ int listener = -1, ours = -1;
+  int r = seal_listen(c, local, 1, &listener);
+  if (r == 0)
+    r = seal_enter(c, local, remote, &ours);
+  if (r < 0)
+    return r;
+  const int program = accept_one(listener);
+  if (program < 0)
+    return program;
+  *ret_ours = TAKE_FD(ours);
+  *ret_program = program;
+  return 0;
+}
+
+/* A listening socket's TCP_INFO has the accept queue where a connection's has its segments (tcp_diag's convention). */
+bool seal_queue(int listener, unsigned *ret_waiting, unsigned *ret_backlog) {
+  struct tcp_info info;
+  socklen_t len = sizeof info;
+  if (getsockopt(listener, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 || info.tcpi_state != TCP_LISTEN)
+    return false;
+  *ret_waiting = info.tcpi_unacked;
+  *ret_backlog = info.tcpi_sacked;
+  return true;
+}
+
+void seal_end_listener(int listener) { (void)shutdown(listener, SHUT_RDWR); }

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * Sealed namespaces: true addresses, resets, accept queues, and that nothing stays behind.
+ */
+#include "seal_util.h"
+
+#include "base/util.h"
+
+#include <netinet/tcp.h>
+
+static struct seal_chamber *chamber(struct seal *s, uint64_t owner) {
+  struct seal_chamber *c = NULL;
+  cr_assert_eq(seal_chamber_get(s, owner, &c), 0);
+  return c;
+}
+
+static void end_to_end(const char *local, const char *remote) {
+  struct seal *s = seal_or_skip();
+  struct seal_chamber *c = chamber(s, 1);
+  int ours, program;
+  char buf[8];
+  const struct net_endpoint l = at(local), r = at(remote);
+  cr_assert_eq(seal_connect(c, &l, &r, &ours, &program), 0);
+  cr_expect_str_eq(name_of(program, false), local);
+  cr_expect_str_eq(name_of(program, true), remote);
+  cr_assert_eq(write(program, "up", 2), 2);
+  cr_expect(becomes(ours, POLLIN));
+  cr_expect_eq(read(ours, buf, sizeof buf), 2);
+  cr_assert_eq(write(ours, "down", 4), 4);
+  cr_expect_eq(read(program, buf, sizeof buf), 4);
+  cr_assert_eq(shutdown(ours, SHUT_WR), 0);
+  cr_expect_eq(read(program, buf, sizeof buf), 0, "half closed");
+  cr_assert_eq(write(program, "up", 2), 2);
+  cr_expect(becomes(ours, POLLIN));
+  cr_expect_eq(read(ours, buf, sizeof buf), 2);
+  close(ours);
+  close(program);
+  seal_chamber_unref(c);
+  seal_end(s);
+}
+
+Test(seal, addresses_are_true) { end_to_end("10.0.2.15:40000", "192.0.2.7:443"); }
+Test(seal, addresses_are_true_ipv6) { end_to_end("[2001:db8::15]:40000", "[2001:db8:1::7]:443"); }
+
+Test(seal, a_close_that_was_not_prepared_is_a_reset) {
+  struct seal *s = seal_or_skip();
+  struct seal_chamber *c = chamber(s, 1);
+  int ours, program;
+  char buf[8];
+  const struct net_endpoint l = at("10.0.2.15:40000"), r = at("192.0.2.7:443");
+  cr_assert_eq(seal_connect(c, &l, &r, &ours, &program), 0);
+  cr_assert_eq(write(ours, "last", 4), 4);
+  close(ours);
+  cr_expect_eq(read(program, buf, sizeof buf), 4, "what was delivered stays readable");
+  cr_expect_eq(read(program, buf, sizeof buf), -1);
+  cr_expect_eq(errno, ECONNRESET);
+  close(program);
+  seal_chamber_unref(c);
+  seal_end(s);
+}
+
+Test(seal, the_same_four_tuple_at_once) {
+  struct seal *s = seal_or_skip();
+  struct seal_chamber *c = chamber(s, 1);
+  const unsigned before = fd_count();
+  struct seal_stats stats, later;
+  seal_get_stats(s, &stats);
+  const struct net_endpoint l = at("10.0.2.15:40000"), r = at("192.0.2.7:443");
+  for (int i = 0; i < 600; i++) {
+    int ours, program;
+    cr_assert_eq(seal_connect(c, &l, &r, &ours, &program), 0, "round %d", i);
+    int *first = i % 2 ? &ours : &program, *second = i % 2 ? &program : &ours;
+    if (i % 3 == 0) {
+      (void)shutdown(*first, SHUT_WR);
+      (void)shutdown(*second, SHUT_WR);
+    }
+    *first = fd_close(*first);
+    *second = fd_close(*second);
+  }
+  seal_get_stats(s, &later);
+  cr_expect_eq(fd_count() - later.sockets, before - stats.sockets);
+  seal_chamber_unref(c);
+  seal_end(s);
+}
+
+Test(seal, a_listener_s_queue) {
+  struct seal *s = seal_or_skip();
+  struct seal_chamber *c = chamber(s, 1);
+  const struct net_endpoint l = at("10.0.2.15:8080"), any = {.port = 8080};
+  int listener, ours[3], program;
+  unsigned waiting = 9, backlog = 9;
+  cr_assert_eq(seal_listen(c, &any, 5, &listener), 0);
+  cr_assert(seal_queue(listener, &waiting, &backlog));
+  cr_expect_eq(waiting, 0);
+  cr_expect_eq(backlog, 5);
+  cr_assert_eq(listen(listener, 2), 0, "the program's word");
+  for (unsigned i = 0; i < 2; i++) {
+    const struct net_endpoint r = {.addr = net_addr_v4(0xc0000207), .port = (uint16_t)(50000 + i)};
+    cr_assert_eq(seal_enter(c, &l, &r, &ours[i]), 0);
+    cr_expect(becomes(ours[i], POLLOUT));
+  }
+  cr_assert(seal_queue(listener, &waiting, &backlog));
+  cr_expect_eq(waiting, 2);
+  cr_expect_eq(backlog, 2);
+  cr_expect(becomes(listener, POLLIN));
+  program = accept(listener, NULL, NULL);
+  cr_assert_geq(program, 0);
+  cr_expect_str_eq(name_of(program, true), "192.0.2.7:50000");
+  cr_expect_str_eq(name_of(program, false), "10.0.2.15:8080");
+  /* The end: who waits is reset, who was accepted lives on, the listener accepts no more. */
+  seal_end_listener(listener);
+  cr_expect(!seal_queue(listener, &waiting, &backlog));
+  cr_expect_eq(accept(listener, NULL, NULL), -1);
+  cr_expect_eq(errno, EINVAL);
+  cr_expect(becomes(ours[1], POLLERR | POLLHUP));
+  cr_assert_eq(write(program, "on", 2), 2);
+  cr_expect(becomes(ours[0], POLLIN));
+  /* Nobody listens: our end is refused. */
+  const struct net_endpoint r = at("192.0.2.7:50009");
+  char byte;
+  cr_assert_eq(seal_enter(c, &l, &r, &ours[2]), 0);
+  cr_expect(becomes(ours[2], POLLERR | POLLHUP));
+  cr_expect_eq(read(ours[2], &byte, 1), -1);
+  cr_expect_eq(errno, ECONNREFUSED);
+  for (unsigned i = 0; i < 3; i++)
+    close(ours[i]);
+  close(program);
+  close(listener);
+  seal_chamber_unref(c);
+  seal_end(s);
+}
+
+Test(seal, owners_do_not_meet) {
+  struct seal *s = seal_or_skip();
+  struct seal_chamber *one = chamber(s, 1), *two = chamber(s, 2);
+  const struct net_endpoint any = {.port = 8080}, r = at("192.0.2.7:50000"), l = at("10.0.2.15:8080");
+  int a, b, ours;
+  cr_expect_neq(one, two);
+  cr_assert_eq(seal_listen(one, &any, 5, &a), 0);
+  cr_expect_eq(seal_listen(one, &any, 5, &b), -EADDRINUSE);
+  cr_assert_eq(seal_listen(two, &any, 5, &b), 0);
+  cr_assert_eq(seal_enter(two, &l, &r, &ours), 0);
+  cr_expect(becomes(b, POLLIN));
+  cr_expect_eq(accept4(a, NULL, NULL, SOCK_NONBLOCK), -1);
+  struct seal_chamber *again = chamber(s, 2);
+  cr_expect_eq(again, two);
+  seal_chamber_unref(again);
+  close(a);
+  close(b);
+  close(ours);
+  seal_chamber_unref(one);
+  seal_chamber_unref(two);
+  seal_end(s);
+}
+
+/* Idle chambers are kept up to a number; those in use are bounded as well. */
+Test(seal, chambers_at_n_and_one_more, .timeout = 120) {
+  struct seal *s = seal_or_skip();
+  struct seal_chamber *held[SEAL_CHAMBERS_MAX], *more = NULL;
+  struct seal_stats stats;
+  unsigned n = 0;
+  for (uint64_t owner = 1; owner <= SEAL_IDLE_MAX + 5; owner++) {
+    struct seal_chamber *c = chamber(s, owner);
+    seal_chamber_unref(c);
+  }
+  seal_get_stats(s, &stats);
+  cr_expect_leq(stats.chambers, SEAL_IDLE_MAX + 2, "%lu", (unsigned long)stats.chambers);
+  int r = 0;
+  while (n < SEAL_CHAMBERS_MAX && (r = seal_chamber_get(s, 1000 + n, &held[n])) == 0)
+    n++;
+  if (r == 0)
+    r = seal_chamber_get(s, 5000, &more);
+  cr_expect_null(more);
+  cr_expect_eq(r, -ENOBUFS, "%d", r);
+  cr_expect_geq(n, 200, "%u (a machine may have a bound of its own)", n);
+  seal_chamber_unref(held[--n]);
+  cr_expect_eq(seal_chamber_get(s, 6000, &more), 0, "the idle one made room");
+  seal_chamber_unref(more);
+  while (n > 0)
+    seal_chamber_unref(held[--n]);
+  seal_end(s);
+}
+
+Test(seal, nothing_of_the_helper_is_left) {
+  const unsigned before = fd_count();
+  struct seal *s = seal_or_skip();
+  struct seal_chamber *c = chamber(s, 1);
+  cr_expect_null(seal_why_not(s));
+  seal_chamber_unref(c);
+  seal_end(s);
+  cr_expect_eq(fd_count(), before);
+}
