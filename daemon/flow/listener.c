@@ -46,7 +46,8 @@ int flow_listen(struct flow_table *t, const struct net_endpoint *local, unsigned
   l->table = t;
   l->ops = ops;
   l->arg = arg;
-  int r = stack_tcp_listen(t->stack, local, backlog, &listener_ops, l, &l->listener);
+  const struct stack_listen_options o = {.backlog = backlog};
+  int r = stack_tcp_listen(t->stack, local, &o, &listener_ops, l, &l->listener);
   if (r < 0) {
     free(l);
     return r;

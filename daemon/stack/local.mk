@@ -14,6 +14,7 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_limit.c \
   daemon/stack/stack_limits.h \
   daemon/stack/stack_listen.h \
+  daemon/stack/stack_listen_private.h \
   daemon/stack/stack_neigh.c \
   daemon/stack/stack_port.c \
   daemon/stack/stack_private.h \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The stack as a whole: its life, the end of a turn, its counters.
  */
-#include "stack/stack_private.h"
+#include "stack/stack_listen_private.h"
 
 #include "lwip/init.h"
 #include "lwip/priv/tcp_priv.h"

@@ -32,8 +32,9 @@ int stack_if_add(struct stack *s, struct nic *nic, const char *name, const struc
                  struct stack_if **ret);
 
 /* The address, its on-link prefix and the gateway (family 0: none). Replacing the address ends the connections,
- * listeners and UDP sockets bound to it (-EADDRNOTAVAIL, STACK_END_ADDRESS_LOST); keeping it (a renewal) touches
- * nothing. Sends one gratuitous ARP for a new address and resolves the gateway. */
+ * listeners and UDP sockets bound to it (-EADDRNOTAVAIL, STACK_END_ADDRESS_LOST), but for listeners that follow
+ * (stack_listen_options); keeping it (a renewal) touches nothing. Sends one gratuitous ARP for a new address and
+ * resolves the gateway. */
 int stack_if_set_ipv4(struct stack_if *i, const struct net_addr *addr, uint8_t prefix_len, const struct net_addr *gw);
 void stack_if_clear_ipv4(struct stack_if *i);
 
@@ -82,7 +83,7 @@ struct stack_stats {
   uint64_t asserts; /* lwIP assertions that would have ended the process */
   uint64_t short_frames, short_arp, bad_ethertype, bad_checksum; /* dropped before or in lwIP */
   uint64_t icmp_malformed;
-  uint64_t syn_dropped; /* backlog of a listener was full */
+  uint64_t syn_dropped; /* backlog of a listener was full, and it did not refuse */
   uint64_t no_memory;                  /* an allocation failed */
   uint64_t refused[STACK_LIMIT_COUNT]; /* by each limit: not made, not sent, or the oldest given up */
   /* live objects */

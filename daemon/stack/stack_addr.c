@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Addresses of the interfaces, and the routes that follow from them.
  */
-#include "stack/stack_private.h"
+#include "stack/stack_listen_private.h"
 
 #include "lwip/etharp.h"
 
@@ -74,6 +74,8 @@ int stack_if_set_ipv4(struct stack_if *i, const struct net_addr *addr, uint8_t p
   i->prefix_len = prefix_len;
   netif_set_addr(&i->netif, ip_2_ip4(&a), &m, ip_2_ip4(&g));
   set_default(s);
+  if (fresh)
+    stack_listeners_address_gained(s, i);
   if (new_gw)
     stack_if_ask_gateway(i);
   stack_kick(s);

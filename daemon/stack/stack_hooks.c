@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * lwIP's questions to us (lwip-port/capnet_hooks.h).
  */
-#include "stack/stack_private.h"
+#include "stack/stack_listen_private.h"
 
 #include "capnet_hooks.h"
 #include "lwip/priv/tcp_priv.h"
@@ -56,13 +56,27 @@ int stack_hook_ip4_input(struct pbuf *p, struct netif *inp) {
   return 0;
 }
 
-err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr) {
+/* RFC 9293 3.10.7.1: to what has no ACK, sequence number 0 and all of the segment acknowledged. Who sent it is not
+ * known, so this is limited as every answer to a stranger is. */
+static bool reset_syn(const struct tcp_hdr *hdr, const struct pbuf *p) {
+  if (!stack_hook_rst())
+    return false;
+  u32_t len = p->tot_len + 1u + ((TCPH_FLAGS(hdr) & TCP_FIN) != 0);
+  tcp_rst_netif(ip_current_input_netif(), 0, hdr->seqno + len, ip_current_dest_addr(), ip_current_src_addr(), hdr->dest,
+                hdr->src);
+  return true;
+}
+
+/* hdr is in our byte order already, p begins behind it. */
+err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, const struct pbuf *p) {
   if (pcb->state != LISTEN) {
     stack_tcp_input(pcb);
     return ERR_OK;
   }
   struct tcp_pcb_listen *l = (struct tcp_pcb_listen *)pcb;
-  if ((TCPH_FLAGS(hdr) & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN)
-    stack_listener_syn(stack_the(), l, l->accepts_pending >= l->backlog);
-  return ERR_OK;
+  if ((TCPH_FLAGS(hdr) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN || l->accepts_pending < l->backlog)
+    return ERR_OK;
+  bool refused = stack_listener_refuses(l) && reset_syn(hdr, p);
+  stack_listener_overflow(stack_the(), l, refused);
+  return refused ? ERR_ABRT : ERR_OK; /* lwIP drops it either way */
 }

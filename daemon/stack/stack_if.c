@@ -3,7 +3,7 @@
  * us, or of a protocol that is not configured ends here. Frames that lwIP makes are copied and leave in one batch at the
  * end of the turn: lwIP must be alone with its buffers again, or it does not retransmit them.
  */
-#include "stack/stack_private.h"
+#include "stack/stack_listen_private.h"
 
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
@@ -142,6 +142,7 @@ static void on_gone(void *arg, int error) {
   struct stack_if *i = arg;
   i->gone = true;
   set_link(i, false);
+  stack_listeners_if_gone(i->s, i);
   if (i->up && i->up->gone)
     i->up->gone(i->up_arg, error);
 }
@@ -205,6 +206,7 @@ int stack_if_add(struct stack *s, struct nic *nic, const char *name, const struc
 
 struct stack_if *stack_if_free(struct stack_if *i) {
   stack_if_clear_ipv4(i);
+  stack_listeners_if_gone(i->s, i);
   flush(i);
   netif_remove(&i->netif);
   list_remove(&i->link);

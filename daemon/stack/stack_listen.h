@@ -7,14 +7,36 @@
 #include "stack/stack_tcp.h"
 
 struct stack_listener_ops {
-  void (*acceptable)(void *arg);                /* a connection waits; once a turn at most */
-  void (*ended)(void *arg, enum stack_end why); /* its address is gone */
+  void (*acceptable)(void *arg); /* a connection waits; once a turn at most */
+  /* It listens nowhere and will not again: its address is gone (STACK_END_ADDRESS_LOST), or there is no memory to
+   * follow it to the next (STACK_END_LIMIT). It is closed as any other. */
+  void (*ended)(void *arg, enum stack_end why);
 };
 
-/* local.addr family 0 is every address; port 0 a random one. backlog 1..255 bounds half-open plus waiting connections;
- * a SYN beyond it is dropped and counted, as Linux does. A specific bind beside a wildcard (or the reverse) of the same
- * port is -EADDRINUSE: one grant must not shadow another's. */
-int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, unsigned backlog,
+#define STACK_LISTEN_BACKLOG_MAX 255u /* lwIP counts it in a byte */
+
+/* What becomes of a SYN beyond the backlog. */
+enum stack_overflow {
+  STACK_OVERFLOW_WAIT,   /* dropped, as Linux does: the peer sends it again, and finds a place or times out */
+  STACK_OVERFLOW_REFUSE, /* answered with a RST (RFC 9293 3.10.7.1) as if nobody listened: the peer knows at once.
+                            Beyond stack_limits.resets it is dropped */
+};
+
+struct stack_listen_options {
+  unsigned backlog; /* 1..STACK_LISTEN_BACKLOG_MAX: half-open and waiting connections together */
+  /* With a specific address: the listener belongs to the interface rather than to the address. When the address is
+   * lost, what waits and what is half open ends as ever (nothing is sent), but the listener does not: it is nowhere
+   * until the interface has an address again, the same or another, and then listens there. From its beginning to its
+   * end it has its port alone, on every address: -EADDRINUSE for another listener on it, whichever comes second. So
+   * where it has to go next is never taken. It ends with the interface. A wildcard follows every address anyway. */
+  bool follow;
+  enum stack_overflow overflow;
+};
+
+/* local.addr family 0 is every address; port 0 a random one. A specific bind beside a wildcard (or the reverse) of the
+ * same port is -EADDRINUSE: one grant must not shadow another's. -EINVAL: backlog; -ENONET: the stack has no address;
+ * -EADDRNOTAVAIL: not one of its own; -ENOBUFS: a limit, or no memory. */
+int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
                      const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret);
 /* -EAGAIN when none waits. The connection may have data, or be over already. */
 int stack_listener_accept(struct stack_listener *l, const struct stack_conn_ops *ops, void *arg,
@@ -23,9 +45,12 @@ int stack_listener_accept(struct stack_listener *l, const struct stack_conn_ops 
 struct stack_listener *stack_listener_close(struct stack_listener *l);
 
 struct stack_listener_info {
-  struct net_endpoint local;
+  struct net_endpoint local; /* addr family 0: every address while bound, none (yet) while not */
+  bool bound;                /* it listens; false: it ended, or waits for an address to follow */
   unsigned backlog, waiting, half_open;
-  uint64_t accepted, dropped;
+  uint64_t accepted;
+  uint64_t dropped; /* SYNs beyond the backlog without an answer, and connections without memory */
+  uint64_t refused; /* SYNs beyond the backlog that were answered with a RST */
 };
 void stack_listener_info(const struct stack_listener *l, struct stack_listener_info *ret);
 

@@ -131,7 +131,7 @@ bool stack_udp_take(struct stack *s, struct pbuf *p, struct netif *inp); /* for 
 void stack_udp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, int error);
 void stack_udp_address_lost(struct stack *s, const struct net_addr *a);
 
-/* stack_tcp.c, stack_tcp_listen.c */
+/* stack_tcp.c */
 void stack_tcp_init(void);
 void stack_tcp_serve(struct stack *s);
 void stack_tcp_input(struct tcp_pcb *pcb);
@@ -141,8 +141,5 @@ void stack_tcp_address_lost(struct stack *s, const struct net_addr *a);
 void stack_tcp_forget_all(struct stack *s);
 void stack_tcp_trim_time_wait(struct stack *s);
 void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struct net_addr *hop);
-void stack_listeners_serve(struct stack *s);
-void stack_listener_syn(struct stack *s, struct tcp_pcb_listen *l, bool overflow);
-void stack_listeners_address_lost(struct stack *s, const struct net_addr *a);
 
 #endif

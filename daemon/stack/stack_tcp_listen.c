@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Listeners. Half-open and waiting connections together fill the backlog; a connection that dies before it is accepted
  * disappears (POSIX would call it ECONNABORTED) and gives its place back.
+ *
+ * A listener is bound (pcb), or follows an interface that has no address just now (no pcb, follows), or has ended
+ * (neither). The first two reserve its port.
  */
+#include "stack/stack_listen_private.h"
 #include "stack/stack_tcp_private.h"
 
 #include "lwip/priv/tcp_priv.h"
@@ -10,20 +14,24 @@ struct stack_listener {
   struct list link, dirty_link;
   struct stack *s;
   struct tcp_pcb_listen *pcb; /* NULL: its address is gone */
+  struct stack_if *follows;   /* whose next address it takes then; NULL: it ends */
   const struct stack_listener_ops *ops;
   void *arg;
   struct list waiting; /* stack_conn.wait_link */
   unsigned n_waiting, backlog;
+  enum stack_overflow overflow;
   bool tell_acceptable, tell_ended;
   enum stack_end why;
   struct net_endpoint local;
-  uint64_t accepted, dropped;
+  uint64_t accepted, dropped, refused;
 };
+
+static bool reserves(const struct stack_listener *l) { return l->pcb || l->follows; }
 
 bool stack_listener_on_port(struct stack *s, uint16_t port) {
   list_for_each(l, &s->listeners) {
     const struct stack_listener *n = list_entry(l, struct stack_listener, link);
-    if (n->pcb && n->local.port == port)
+    if (reserves(n) && n->local.port == port)
       return true;
   }
   return false;
@@ -67,12 +75,17 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
   return ERR_OK;
 }
 
-void stack_listener_syn(struct stack *s, struct tcp_pcb_listen *pcb, bool overflow) {
+bool stack_listener_refuses(const struct tcp_pcb_listen *pcb) {
+  const struct stack_listener *l = pcb->callback_arg;
+  return l && l->overflow == STACK_OVERFLOW_REFUSE;
+}
+
+void stack_listener_overflow(struct stack *s, const struct tcp_pcb_listen *pcb, bool refused) {
   struct stack_listener *l = pcb->callback_arg;
-  if (!overflow)
-    return;
-  s->syn_dropped++;
-  if (l)
+  s->syn_dropped += !refused;
+  if (l && refused)
+    l->refused++;
+  else if (l)
     l->dropped++;
 }
 
@@ -100,12 +113,13 @@ void stack_listeners_serve(struct stack *s) {
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
-/* A wildcard and a specific address of the same port exclude each other: one grant must not shadow another's. */
-static bool conflicts(struct stack *s, const struct net_addr *addr, uint16_t port) {
+/* A wildcard and a specific address of the same port exclude each other: one grant must not shadow another's. Nobody
+ * knows which address a listener that follows will have next, so it excludes all: re-opening finds its place free. */
+static bool conflicts(struct stack *s, const struct net_addr *addr, uint16_t port, bool follows) {
   list_for_each(k, &s->listeners) {
     const struct stack_listener *l = list_entry(k, struct stack_listener, link);
-    if (l->pcb && l->local.port == port &&
-        (!l->local.addr.family || !addr->family || net_addr_equal(&l->local.addr, addr)))
+    if (reserves(l) && l->local.port == port &&
+        (follows || l->follows || !l->local.addr.family || !addr->family || net_addr_equal(&l->local.addr, addr)))
       return true;
   }
   return false;
@@ -139,24 +153,27 @@ static int open_pcb(struct stack_listener *l) {
   return 0;
 }
 
-int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, unsigned backlog,
+int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
                      const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret) {
   struct net_addr addr = net_addr_is_unspecified(&local->addr) ? (struct net_addr){0} : local->addr;
-  if (backlog < 1 || backlog > 255)
+  if (o->backlog < 1 || o->backlog > STACK_LISTEN_BACKLOG_MAX)
     return -EINVAL;
   if (!stack_has_address(s))
     return -ENONET;
-  if (addr.family && !stack_is_own(s, &addr))
+  struct stack_if *i = addr.family ? stack_if_owner(s, &addr) : NULL;
+  if (addr.family && !i)
     return -EADDRNOTAVAIL;
+  struct stack_if *follows = o->follow && i && !i->gone ? i : NULL;
   uint16_t port = local->port ? local->port : stack_random_port(port_taken, s);
-  if (!port || conflicts(s, &addr, port))
+  if (!port || conflicts(s, &addr, port, follows != NULL))
     return -EADDRINUSE;
   if (s->n_listeners >= s->limits.listeners)
     return stack_refuse(s, STACK_LIMIT_LISTENERS);
   struct stack_listener *l = calloc(1, sizeof(*l));
   if (!l)
     return -ENOBUFS;
-  *l = (struct stack_listener){.s = s, .ops = ops, .arg = arg, .backlog = backlog, .local = {.addr = addr, .port = port}};
+  *l = (struct stack_listener){.s = s, .ops = ops, .arg = arg, .follows = follows, .backlog = o->backlog,
+                               .overflow = o->overflow, .local = {.addr = addr, .port = port}};
   list_init(&l->waiting);
   list_init(&l->dirty_link);
   int r = open_pcb(l);
@@ -221,15 +238,47 @@ struct stack_listener *stack_listener_close(struct stack_listener *l) {
   return NULL;
 }
 
+/* --- addresses that come and go --------------------------------------------------------------------------------- */
+
+static void end(struct stack_listener *l, enum stack_end why) {
+  l->follows = NULL;
+  l->why = why;
+  l->tell_ended = true;
+  dirty(l);
+}
+
 void stack_listeners_address_lost(struct stack *s, const struct net_addr *a) {
   list_for_each(k, &s->listeners) {
     struct stack_listener *l = list_entry(k, struct stack_listener, link);
     if (!l->pcb || !l->local.addr.family || !net_addr_equal(&l->local.addr, a))
       continue;
     drop_pcb(l, false, STACK_END_ADDRESS_LOST);
-    l->why = STACK_END_ADDRESS_LOST;
-    l->tell_ended = true;
-    dirty(l);
+    if (l->follows)
+      l->local.addr = (struct net_addr){0};
+    else
+      end(l, STACK_END_ADDRESS_LOST);
+  }
+}
+
+void stack_listeners_address_gained(struct stack *s, const struct stack_if *i) {
+  list_for_each(k, &s->listeners) {
+    struct stack_listener *l = list_entry(k, struct stack_listener, link);
+    if (l->follows != i || l->pcb)
+      continue;
+    l->local.addr = stack_if_addr(i);
+    if (open_pcb(l) < 0)
+      end(l, STACK_END_LIMIT); /* conflicts() left no other reason than memory */
+  }
+}
+
+void stack_listeners_if_gone(struct stack *s, const struct stack_if *i) {
+  list_for_each(k, &s->listeners) {
+    struct stack_listener *l = list_entry(k, struct stack_listener, link);
+    if (l->follows != i)
+      continue;
+    l->follows = NULL;
+    if (!l->pcb)
+      end(l, STACK_END_ADDRESS_LOST);
   }
 }
 
@@ -237,10 +286,12 @@ void stack_listener_info(const struct stack_listener *l, struct stack_listener_i
   unsigned pending = l->pcb ? l->pcb->accepts_pending : 0;
   *ret = (struct stack_listener_info){
       .local = l->local,
+      .bound = l->pcb != NULL,
       .backlog = l->backlog,
       .waiting = l->n_waiting,
       .half_open = pending > l->n_waiting ? pending - l->n_waiting : 0,
       .accepted = l->accepted,
       .dropped = l->dropped,
+      .refused = l->refused,
   };
 }

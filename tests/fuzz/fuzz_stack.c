@@ -76,12 +76,13 @@ static void check_gone(void) {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const struct stack_listener_ops lops = {.acceptable = on_acceptable};
+  static const struct stack_listen_options lopts = {.backlog = 4, .overflow = STACK_OVERFLOW_REFUSE};
   static const struct stack_udp_ops uops = {0};
   struct net_endpoint at = {.addr = net_addr_v4(WIRE_OWN), .port = 80};
   struct stack_udp *u;
   struct stack_echo *e;
   n_conns = 0;
-  if (wire_open(&w) < 0 || stack_tcp_listen(w.s, &at, 4, &lops, NULL, &listener) < 0 ||
+  if (wire_open(&w) < 0 || stack_tcp_listen(w.s, &at, &lopts, &lops, NULL, &listener) < 0 ||
       stack_udp_open(w.s, &at, &uops, NULL, &u) < 0 || stack_echo_open(w.s, echo_event, NULL, &e) < 0)
     abort();
   for (size_t at_byte = 0, frames = 0; at_byte + 3 <= size && frames < 64; frames++) {

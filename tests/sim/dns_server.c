@@ -203,7 +203,7 @@ void dns_open(struct dns_server *s, struct net *net) {
     p->server = s;
     p->port = ports[i];
     cr_assert_eq(stack_udp_open(net->s, &at, &dns_udp_ops, p, &p->udp), 0);
-    cr_assert_eq(stack_tcp_listen(net->s, &at, 8, &dns_listen_ops, p, &p->tcp), 0);
+    cr_assert_eq(stack_tcp_listen(net->s, &at, BACKLOG(8), &dns_listen_ops, p, &p->tcp), 0);
   }
 }
 void dns_deaf(struct dns_port *p) {

@@ -125,7 +125,7 @@ static void on_acceptable(void *arg) {
 void world_serve(struct world *w, uint16_t port) {
   static const struct stack_listener_ops ops = {.acceptable = on_acceptable};
   struct net_endpoint at = ep(w->n.addr_b, port);
-  cr_assert_eq(stack_tcp_listen(w->n.s, &at, 255, &ops, w, &w->listener), 0);
+  cr_assert_eq(stack_tcp_listen(w->n.s, &at, BACKLOG(255), &ops, w, &w->listener), 0);
 }
 
 uint64_t world_frames(struct world *w) {

@@ -69,7 +69,7 @@ static inline void rig_open(struct rig *r, uint64_t server_sends, bool hold) {
   struct net_endpoint at;
   rig_tables(r);
   at = ep(r->n.addr_b, 80);
-  cr_assert_eq(stack_tcp_listen(r->n.s, &at, 4, &ops, &r->waiting, &r->l), 0);
+  cr_assert_eq(stack_tcp_listen(r->n.s, &at, BACKLOG(4), &ops, &r->waiting, &r->l), 0);
   (void)rig_attempt(r, 80);
   run(&r->n, 1 * SEC);
   cr_assert_eq(r->connected, 1);

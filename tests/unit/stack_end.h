@@ -92,7 +92,7 @@ static inline void end_pair(struct net *n, struct end *client, struct end *serve
   struct stack_listener *l;
   struct net_endpoint at = ep(n->addr_b, 80);
   unsigned waiting = 0;
-  cr_assert_eq(stack_tcp_listen(n->s, &at, 4, &ops, &waiting, &l), 0);
+  cr_assert_eq(stack_tcp_listen(n->s, &at, BACKLOG(4), &ops, &waiting, &l), 0);
   end_connect(client, n, 80);
   run(n, 200 * MS);
   for (int i = 0; i < 100 && !waiting; i++)

@@ -41,7 +41,7 @@ static inline void teardown(void) {
 
 static inline void listen_on(uint16_t port, unsigned backlog) {
   struct net_endpoint at = ep(net_addr_v4(WIRE_OWN), port);
-  cr_assert_eq(stack_tcp_listen(w.s, &at, backlog, &lops, &waiting, &l), 0);
+  cr_assert_eq(stack_tcp_listen(w.s, &at, BACKLOG(backlog), &lops, &waiting, &l), 0);
 }
 
 /* The wire connects: returns our next sequence number as the peer sees it. */

@@ -15,6 +15,9 @@
 #define MS NSEC_PER_MSEC
 #define SEC NSEC_PER_SEC
 
+/* A listener that is like most: it ends with its address, and a SYN too many waits. */
+#define BACKLOG(n) (&(const struct stack_listen_options){.backlog = (n)})
+
 struct net {
   struct loop *loop;
   struct stack *s;

@@ -105,7 +105,7 @@ Test(cap_tcp, a_source_port_is_not_a_way_to_take_a_listener_s) {
   struct stack_listener *l;
   struct net_endpoint at = ep(w.n.addr_a, 8080);
   static const struct stack_listener_ops none = {0};
-  cr_assert_eq(stack_tcp_listen(w.n.s, &at, 1, &none, NULL, &l), 0);
+  cr_assert_eq(stack_tcp_listen(w.n.s, &at, BACKLOG(1), &none, NULL, &l), 0);
   Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
   Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT, local = CAPNET__TCP_ENDPOINT__INIT;
   remote.address = (char *)"10.0.0.2";

@@ -60,7 +60,7 @@ Test(stack_limits, listeners_sockets_sessions_and_interfaces) {
   struct net_endpoint any = {0};
   for (int i = 0; i < 3; i++) {
     int want = i < 2 ? 0 : -ENOBUFS;
-    cr_expect_eq(stack_tcp_listen(w.s, &any, 1, &lops, NULL, &li[i]), want);
+    cr_expect_eq(stack_tcp_listen(w.s, &any, BACKLOG(1), &lops, NULL, &li[i]), want);
     cr_expect_eq(stack_udp_open(w.s, NULL, &no_udp, NULL, &u[i]), want);
     cr_expect_eq(stack_echo_open(w.s, no_echo, NULL, &ec[i]), want);
     cr_expect_eq(refused(STACK_LIMIT_LISTENERS) + refused(STACK_LIMIT_UDP_SOCKETS) + refused(STACK_LIMIT_ECHO_SESSIONS),
@@ -73,7 +73,7 @@ Test(stack_limits, listeners_sockets_sessions_and_interfaces) {
   stack_listener_close(li[0]);
   stack_udp_close(u[0]);
   stack_echo_close(ec[0]);
-  cr_expect_eq(stack_tcp_listen(w.s, &any, 1, &lops, NULL, &li[0]), 0, "a place that was given back is free");
+  cr_expect_eq(stack_tcp_listen(w.s, &any, BACKLOG(1), &lops, NULL, &li[0]), 0, "a place that was given back is free");
   cr_expect_eq(stack_udp_open(w.s, NULL, &no_udp, NULL, &u[0]), 0);
   cr_expect_eq(stack_echo_open(w.s, no_echo, NULL, &ec[0]), 0);
   for (int i = 0; i < 2; i++) {

@@ -211,7 +211,7 @@ Test(stack_tcp, losing_the_address_ends_what_is_bound_to_it) {
   struct stack_listener *l;
   struct net_endpoint at = ep(net.addr_a, 1000);
   static const struct stack_listener_ops ops = {0};
-  cr_assert_eq(stack_tcp_listen(net.s, &at, 1, &ops, NULL, &l), 0);
+  cr_assert_eq(stack_tcp_listen(net.s, &at, BACKLOG(1), &ops, NULL, &l), 0);
   cr_assert_eq(stack_if_set_ipv4(net.a, &net.addr_a, 24, NULL), 0);
   run(&net, 1 * SEC);
   cr_expect_eq(client.ended, 0, "a renewal touches nothing");
@@ -295,9 +295,9 @@ Test(stack_tcp, backlog_at_n_and_one_more) {
   unsigned told = 0;
   struct end many[4] = {0};
   struct stack_listener_info info;
-  cr_expect_eq(stack_tcp_listen(net.s, &at, 0, &ops, &told, &l), -EINVAL);
-  cr_expect_eq(stack_tcp_listen(net.s, &at, 256, &ops, &told, &l), -EINVAL);
-  cr_assert_eq(stack_tcp_listen(net.s, &at, 3, &ops, &told, &l), 0);
+  cr_expect_eq(stack_tcp_listen(net.s, &at, BACKLOG(0), &ops, &told, &l), -EINVAL);
+  cr_expect_eq(stack_tcp_listen(net.s, &at, BACKLOG(256), &ops, &told, &l), -EINVAL);
+  cr_assert_eq(stack_tcp_listen(net.s, &at, BACKLOG(3), &ops, &told, &l), 0);
   for (int i = 0; i < 4; i++)
     end_connect(&many[i], &net, 80);
   run(&net, 500 * MS);
@@ -325,16 +325,16 @@ Test(stack_tcp, wildcard_and_specific_exclude_each_other) {
   struct stack_listener *any, *one, *two, *x;
   static const struct stack_listener_ops ops = {0};
   struct net_endpoint a = ep(net.addr_a, 80), b = ep(net.addr_b, 80), all = {.port = 80};
-  cr_assert_eq(stack_tcp_listen(net.s, &a, 1, &ops, NULL, &one), 0);
-  cr_assert_eq(stack_tcp_listen(net.s, &b, 1, &ops, NULL, &two), 0);
-  cr_expect_eq(stack_tcp_listen(net.s, &all, 1, &ops, NULL, &x), -EADDRINUSE);
-  cr_expect_eq(stack_tcp_listen(net.s, &a, 1, &ops, NULL, &x), -EADDRINUSE);
+  cr_assert_eq(stack_tcp_listen(net.s, &a, BACKLOG(1), &ops, NULL, &one), 0);
+  cr_assert_eq(stack_tcp_listen(net.s, &b, BACKLOG(1), &ops, NULL, &two), 0);
+  cr_expect_eq(stack_tcp_listen(net.s, &all, BACKLOG(1), &ops, NULL, &x), -EADDRINUSE);
+  cr_expect_eq(stack_tcp_listen(net.s, &a, BACKLOG(1), &ops, NULL, &x), -EADDRINUSE);
   stack_listener_close(one);
   stack_listener_close(two);
-  cr_assert_eq(stack_tcp_listen(net.s, &all, 1, &ops, NULL, &any), 0);
-  cr_expect_eq(stack_tcp_listen(net.s, &a, 1, &ops, NULL, &x), -EADDRINUSE);
+  cr_assert_eq(stack_tcp_listen(net.s, &all, BACKLOG(1), &ops, NULL, &any), 0);
+  cr_expect_eq(stack_tcp_listen(net.s, &a, BACKLOG(1), &ops, NULL, &x), -EADDRINUSE);
   struct net_endpoint foreign = ep(addr_of("10.0.0.9"), 81);
-  cr_expect_eq(stack_tcp_listen(net.s, &foreign, 1, &ops, NULL, &x), -EADDRNOTAVAIL);
+  cr_expect_eq(stack_tcp_listen(net.s, &foreign, BACKLOG(1), &ops, NULL, &x), -EADDRNOTAVAIL);
   stack_listener_close(any);
 }
 
@@ -343,7 +343,7 @@ Test(stack_tcp, what_dies_before_accept_disappears) {
   struct net_endpoint at = ep(net.addr_b, 80);
   static const struct stack_listener_ops ops = {.acceptable = count_acceptable};
   unsigned told = 0;
-  cr_assert_eq(stack_tcp_listen(net.s, &at, 1, &ops, &told, &l), 0);
+  cr_assert_eq(stack_tcp_listen(net.s, &at, BACKLOG(1), &ops, &told, &l), 0);
   for (int i = 0; i < 5; i++) {
     end_connect(&client, &net, 80);
     run(&net, 200 * MS);
@@ -395,7 +395,7 @@ Test(stack_tcp, a_connection_to_oneself) {
   struct net_endpoint at = ep(net.addr_a, 80);
   static const struct stack_listener_ops ops = {.acceptable = count_acceptable};
   unsigned told = 0;
-  cr_assert_eq(stack_tcp_listen(net.s, &at, 1, &ops, &told, &l), 0);
+  cr_assert_eq(stack_tcp_listen(net.s, &at, BACKLOG(1), &ops, &told, &l), 0);
   client.to_send = 100000;
   cr_assert_eq(stack_tcp_connect(net.s, &(struct net_endpoint){.addr = net.addr_a}, &at, &end_ops, &client, &client.c), 0);
   run(&net, 1 * SEC);

@@ -18,7 +18,7 @@ struct tcp_hdr;
 u32_t stack_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port);
 struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest);
 int stack_hook_ip4_input(struct pbuf *p, struct netif *inp);
-err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr);
+err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, const struct pbuf *p);
 void stack_hook_unanswered(struct netif *n, const ip4_addr_t *hop, struct pbuf *p);
 int stack_hook_icmp_error(void);
 int stack_hook_rst(void);
@@ -26,7 +26,7 @@ void stack_hook_limit(enum stack_limit l);
 
 #define LWIP_HOOK_TCP_ISN(local, lport, remote, rport) stack_hook_isn(local, lport, remote, rport)
 #define LWIP_HOOK_IP4_INPUT(p, inp) stack_hook_ip4_input(p, inp)
-#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) stack_hook_tcp_input(pcb, hdr)
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) stack_hook_tcp_input(pcb, hdr, p)
 #define LWIP_HOOK_ETHARP_UNANSWERED(netif, hop, p) stack_hook_unanswered(netif, hop, p)
 #define LWIP_HOOK_ICMP_ERROR_ALLOWED() stack_hook_icmp_error()
 #define LWIP_HOOK_TCP_RST_ALLOWED() stack_hook_rst()
