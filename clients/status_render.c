@@ -41,6 +41,26 @@ static void wrap_escaped(struct wrap *w, enum colour c, const char *before, cons
   free(whole);
 }
 
+/* What programs are handed, and if that is the lesser form, why: the daemon's sentence, wrapped between words. */
+static void render_forms(const json_t *d, const struct style *s) {
+  const json_t *sockets = json_object_get(d, "sockets");
+  const char *why = status_string(d, "no_sockets");
+  if (!sockets)
+    return;
+  struct wrap w = {.style = s, .separator = " ", .indent = "    ", .indent_width = 4, .column = 2};
+  (void)fputs("  ", s->out);
+  if (json_is_true(sockets)) {
+    (void)fputs("programs get real sockets\n", s->out);
+    return;
+  }
+  wrap_item(&w, "programs get stream pairs, not real sockets:");
+  char *words = text_format("%s", why ? why : "the daemon does not say why");
+  for (char *at = words, *word; (word = strtok_r(at, " ", &at));)
+    wrap_escaped(&w, COLOUR_YELLOW, "", word, "");
+  free(words);
+  (void)fputc('\n', s->out);
+}
+
 static void render_daemon(const json_t *d, const struct style *s, bool verbose) {
   uint64_t n;
   const char *version = status_string(d, "version");
@@ -63,6 +83,7 @@ static void render_daemon(const json_t *d, const struct style *s, bool verbose) 
     }
   }
   (void)fputc('\n', s->out);
+  render_forms(d, s);
   size_t i;
   const json_t *c;
   json_array_foreach(json_object_get(d, "counters"), i, c) {

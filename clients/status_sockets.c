@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * capnet-status sockets, as ss(8) shows them: a listener's queues are connections waiting and backlog, a connection's
- * are bytes on the stack's side and on the descriptor's together. What ended stands in a table of its own.
+ * capnet-status sockets, as ss(8) shows them: a listener's queues are connections waiting (in the stack, and in the accept
+ * queue of a listening socket) and backlog, a connection's are bytes on the stack's side and on the descriptor's together.
+ * What ended stands in a table of its own.
  */
 #include "clients/status_render.h"
 
@@ -83,6 +84,10 @@ static char *details(const json_t *o) {
   if (!f) {
     return NULL;
   }
+  const char *form = status_string(o, "form");
+  if (form) {
+    (void)fputs(strcmp(form, "socket") == 0 ? "real socket" : "stream pair", f);
+  }
   static const char *const sides[] = {"stack", "client"};
   for (unsigned i = 0; i < 4; i++) {
     queue_detail(f, o, sides[i / 2], i % 2 ? "send" : "recv");
@@ -106,6 +111,10 @@ static char *details(const json_t *o) {
   detail(f, o, "bytes_out", "out", text_bytes);
   detail(f, o, "accepted", "accepted", plain);
   detail(f, o, "dropped", "dropped", plain);
+  detail(f, o, "refused", "refused", plain);
+  detail(f, o, "waiting", "waiting", plain);
+  detail(f, o, "queue", "in its queue", plain);
+  detail(f, o, "queue_backlog", "which holds", plain);
   options_detail(f, json_object_get(o, "options"));
   detail(f, o, "age_s", "age", text_duration);
   detail(f, o, "id", "id", plain);
@@ -113,12 +122,19 @@ static char *details(const json_t *o) {
   return text;
 }
 
+/* Who waits for accept(2), wherever. */
+static char *waiting(const json_t *listener) {
+  uint64_t stack = 0, queued = 0;
+  bool known = status_number(listener, "waiting", &stack);
+  (void)status_number(listener, "queue", &queued);
+  return known ? plain(stack + queued) : text_format("%s", "");
+}
+
 static void live_row(struct table *t, const json_t *o, bool verbose) {
   const char *kind = status_string(o, "kind"), *blocked = status_string(o, "blocked_on");
   bool listener = kind && strcmp(kind, "tcp-listener") == 0;
   uint64_t n;
-  char *recv = listener ? (status_number(o, "waiting", &n) ? plain(n) : text_format("%s", ""))
-                        : queue(o, "stack_recv_queue", "client_recv_queue");
+  char *recv = listener ? waiting(o) : queue(o, "stack_recv_queue", "client_recv_queue");
   char *send = listener ? (status_number(o, "backlog", &n) ? plain(n) : text_format("%s", ""))
                         : queue(o, "stack_send_queue", "client_send_queue");
   bool blocks = blocked && strcmp(blocked, "nothing") != 0;

@@ -159,6 +159,15 @@ enum capnet_tcp_end { /* the numbers of TcpEnd */
 /* "closed", "reset-by-peer", …; "unknown" for a number this build does not know. */
 const char *capnet_tcp_end_name(enum capnet_tcp_end end);
 
+/* What the descriptor of a connection is; the numbers of TcpForm. A real socket is a TCP socket of the kernel with the
+ * connection's own addresses (getsockname, getpeername), on which a reset reads as ECONNRESET; not every machine lets
+ * the daemon have them (status says). A stream pair is an AF_UNIX socket: every end reads as end of file. */
+enum capnet_tcp_form {
+  CAPNET_FORM_AUTO = 0, /* a real socket where it can be had, else a stream pair */
+  CAPNET_FORM_SOCKET = 1,
+  CAPNET_FORM_PAIR = 2,
+};
+
 /* A connection. fd carries the bytes: read, write, poll, dup, pass it on; it is a stream socket in blocking mode,
  * close-on-exec. control answers the functions below. Both are the caller's: capnet_tcp_close, or take either out. */
 struct capnet_tcp {
@@ -166,17 +175,29 @@ struct capnet_tcp {
   capnet *control; /* NULL when the daemon gave none */
   struct capnet_addr local, remote;
   uint64_t id; /* as in status; 0: unknown */
+  enum capnet_tcp_form form; /* SOCKET or PAIR; AUTO: an old daemon does not say, so PAIR */
 };
 
 /* Opens a connection to a numeric address. options may be NULL. DENIED (-EACCES), REFUSED (-ECONNREFUSED), TIMED_OUT
  * (-ETIMEDOUT), UNREACHABLE (-EHOSTUNREACH), NO_CONFIGURATION, OVER_BUDGET, ADDRESS_IN_USE. */
 int capnet_tcp_connect(capnet *cap, const char *address, uint16_t port, const struct capnet_tcp_options *options,
                        unsigned timeout_ms, struct capnet_tcp *ret, struct capnet_error *err);
+/* The same, with a descriptor of the form that is named. UNAVAILABLE (-ENOPKG): real sockets cannot be had here. */
+int capnet_tcp_connect_form(capnet *cap, enum capnet_tcp_form form, const char *address, uint16_t port,
+                            const struct capnet_tcp_options *options, unsigned timeout_ms, struct capnet_tcp *ret,
+                            struct capnet_error *err);
 
 /* Binds a listener. address: "interface-address", "*", a numeric address, or NULL for what the only covering rule
  * names; backlog 0: the daemon's. ret_local (may be NULL) is where it listens. The listener ends when it is closed. */
 int capnet_tcp_listen(capnet *cap, const char *address, uint16_t port, unsigned backlog, unsigned timeout_ms,
                       capnet **ret_listener, struct capnet_addr *ret_local, struct capnet_error *err);
+/* The same, and what comes back in *ret_fd is a listening TCP socket (the caller's, blocking, close-on-exec), for accept(2)
+ * by any program that holds it; capnet_tcp_accept is not for its connections (CONFLICT). The listener ends when
+ * ret_listener is closed, or its last copy in another process, or revoked: accept(2) then fails with EINVAL. refuse:
+ * whether connections beyond the backlog are reset instead of left to try again. UNAVAILABLE (-ENOPKG). */
+int capnet_tcp_listen_socket(capnet *cap, const char *address, uint16_t port, unsigned backlog, int refuse,
+                             unsigned timeout_ms, int *ret_fd, capnet **ret_listener, struct capnet_addr *ret_local,
+                             struct capnet_error *err);
 /* Waits for a connection. ADDRESS_LOST, REVOKED. */
 int capnet_tcp_accept(capnet *listener, unsigned timeout_ms, struct capnet_tcp *ret, struct capnet_error *err);
 /* A descriptor that is readable (poll capnet_fd) when a connection waits; capnet_tcp_channel_accept takes it. */

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 static_assert((int)CAPNET_END_CLOSED == (int)CAPNET__TCP_END__TCP_END_CLOSED, "numbers of the wire");
+static_assert((int)CAPNET_FORM_PAIR == (int)CAPNET__TCP_FORM__TCP_FORM_PAIR, "numbers of the wire");
 static_assert((int)CAPNET_END_LIMIT == (int)CAPNET__TCP_END__TCP_END_LIMIT, "numbers of the wire");
 
 /* --- values ------------------------------------------------------------------------------------------------------- */
@@ -97,7 +98,8 @@ static int fill_tcp(struct call *c, const Capnet__TcpConnection *from, struct ca
   int flags = fcntl(fd, F_GETFL);
   if (flags >= 0 && (flags & O_NONBLOCK))
     (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-  *ret = (struct capnet_tcp){.fd = TAKE_FD(fd), .control = control, .id = from->id};
+  *ret = (struct capnet_tcp){.fd = TAKE_FD(fd), .control = control, .id = from->id,
+                              .form = (enum capnet_tcp_form)from->form};
   fill_addr(&ret->local, from->local);
   fill_addr(&ret->remote, from->remote);
   return 0;
@@ -105,8 +107,9 @@ static int fill_tcp(struct call *c, const Capnet__TcpConnection *from, struct ca
 
 /* --- authorities -------------------------------------------------------------------------------------------------- */
 
-int capnet_tcp_connect(capnet *cap, const char *address, uint16_t port, const struct capnet_tcp_options *options,
-                       unsigned timeout_ms, struct capnet_tcp *ret, struct capnet_error *err) {
+int capnet_tcp_connect_form(capnet *cap, enum capnet_tcp_form form, const char *address, uint16_t port,
+                            const struct capnet_tcp_options *options, unsigned timeout_ms, struct capnet_tcp *ret,
+                            struct capnet_error *err) {
   struct call c;
   Capnet__TcpConnectRequest request = CAPNET__TCP_CONNECT_REQUEST__INIT;
   Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT;
@@ -115,6 +118,8 @@ int capnet_tcp_connect(capnet *cap, const char *address, uint16_t port, const st
   remote.has_port = 1;
   remote.port = port;
   request.remote = &remote;
+  request.has_form = form != CAPNET_FORM_AUTO;
+  request.form = (Capnet__TcpForm)form;
   if (options) {
     options_to_wire(&wire, options);
     request.options = &wire;
@@ -128,24 +133,59 @@ int capnet_tcp_connect(capnet *cap, const char *address, uint16_t port, const st
   return call_done(&c, r);
 }
 
+int capnet_tcp_connect(capnet *cap, const char *address, uint16_t port, const struct capnet_tcp_options *options,
+                       unsigned timeout_ms, struct capnet_tcp *ret, struct capnet_error *err) {
+  return capnet_tcp_connect_form(cap, CAPNET_FORM_AUTO, address, port, options, timeout_ms, ret, err);
+}
+
+/* ret_fd NULL: a listener for Accept calls. */
+static int do_listen(capnet *cap, Capnet__TcpListenRequest *request, unsigned timeout_ms, int *ret_fd,
+                     capnet **ret_listener, struct capnet_addr *ret_local, struct capnet_error *err) {
+  struct call c;
+  _cleanup_close_ int fd = -1;
+  call_init(&c, cap, &capnet__tcp_listen_authority__descriptor, timeout_ms, err);
+  capnet__tcp_listen_authority__listen(&c.service, request, NULL, NULL);
+  Capnet__TcpListenReply *reply;
+  int r = call_one(&c, (void **)&reply);
+  if (r == 0 && ret_fd)
+    r = reply->socket ? call_take_fd(&c, reply->socket, &fd)
+                      : fail(err, ENOPKG, "UNAVAILABLE", "the daemon gives no listening sockets: it is an older one");
+  if (r == 0)
+    r = conn_from_slot(&c, reply->listener, ret_listener);
+  if (r == 0 && ret_fd) {
+    const int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK))
+      (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    *ret_fd = TAKE_FD(fd);
+  }
+  if (r == 0 && ret_local)
+    fill_addr(ret_local, reply->local);
+  return call_done(&c, r);
+}
+
 int capnet_tcp_listen(capnet *cap, const char *address, uint16_t port, unsigned backlog, unsigned timeout_ms,
                       capnet **ret_listener, struct capnet_addr *ret_local, struct capnet_error *err) {
-  struct call c;
   Capnet__TcpListenRequest request = CAPNET__TCP_LISTEN_REQUEST__INIT;
   request.address = (char *)address;
   request.has_port = 1;
   request.port = port;
   request.has_backlog = backlog != 0;
   request.backlog = backlog;
-  call_init(&c, cap, &capnet__tcp_listen_authority__descriptor, timeout_ms, err);
-  capnet__tcp_listen_authority__listen(&c.service, &request, NULL, NULL);
-  Capnet__TcpListenReply *reply;
-  int r = call_one(&c, (void **)&reply);
-  if (r == 0)
-    r = conn_from_slot(&c, reply->listener, ret_listener);
-  if (r == 0 && ret_local)
-    fill_addr(ret_local, reply->local);
-  return call_done(&c, r);
+  return do_listen(cap, &request, timeout_ms, NULL, ret_listener, ret_local, err);
+}
+
+int capnet_tcp_listen_socket(capnet *cap, const char *address, uint16_t port, unsigned backlog, int refuse,
+                             unsigned timeout_ms, int *ret_fd, capnet **ret_listener, struct capnet_addr *ret_local,
+                             struct capnet_error *err) {
+  Capnet__TcpListenRequest request = CAPNET__TCP_LISTEN_REQUEST__INIT;
+  request.address = (char *)address;
+  request.has_port = request.has_socket = request.has_overflow = 1;
+  request.port = port;
+  request.has_backlog = backlog != 0;
+  request.backlog = backlog;
+  request.socket = 1;
+  request.overflow = refuse ? CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_REFUSE : CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_WAIT;
+  return do_listen(cap, &request, timeout_ms, ret_fd, ret_listener, ret_local, err);
 }
 
 /* --- listeners ---------------------------------------------------------------------------------------------------- */

@@ -57,6 +57,12 @@ CRITERION_TESTS += tests/unit/test_review_core
 CRITERION_TESTS += tests/unit/test_seal
 CRITERION_TESTS += tests/unit/test_seal_attack
 CRITERION_TESTS += tests/unit/test_flow
+# The same connections, on real sockets.
+CRITERION_TESTS += tests/unit/test_flow_socket
+tests_unit_test_flow_socket_SOURCES = tests/unit/test_flow.c
+tests_unit_test_flow_socket_CPPFLAGS = $(AM_CPPFLAGS) -DRIG_SOCKETS
+CRITERION_TESTS += tests/unit/test_flow_real
+tests_unit_test_flow_real_CPPFLAGS = $(AM_CPPFLAGS) -DRIG_SOCKETS
 CRITERION_TESTS += tests/unit/test_flow_table
 CAP_CLIENT = tests/unit/cap_client.c tests/unit/cap_client.h tests/unit/cap_methods.h
 CRITERION_TESTS += tests/unit/test_cap_grant

@@ -261,7 +261,8 @@ int cap_new(struct caps *cs, struct auth_node *node, int fd, struct cap **ret, i
   auth_info(node, &info);
   const struct cap_kind *kind = cap_kinds[info.kind];
   struct auth_refusal why;
-  int r = auth_charge(node, LIMIT_ENDPOINTS, 1, &why);
+  const bool endpoint = fd >= 0 || ret_client;
+  int r = endpoint ? auth_charge(node, LIMIT_ENDPOINTS, 1, &why) : 0;
   if (r < 0) {
     if (ours >= 0)
       cap_turn_away(cs, TAKE_FD(ours), &why);
@@ -278,11 +279,13 @@ int cap_new(struct caps *cs, struct auth_node *node, int fd, struct cap **ret, i
     list_init(&c->by_link);
     if (kind->init)
       kind->init(c);
-    r = endpoint_new(cs->loop, TAKE_FD(ours), &endpoint_ops, c, &c->ep);
+    if (endpoint)
+      r = endpoint_new(cs->loop, TAKE_FD(ours), &endpoint_ops, c, &c->ep);
   }
   if (r < 0) {
     free(c);
-    auth_uncharge(node, LIMIT_ENDPOINTS, 1);
+    if (endpoint)
+      auth_uncharge(node, LIMIT_ENDPOINTS, 1);
     auth_release(node);
     return r;
   }

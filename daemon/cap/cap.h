@@ -73,11 +73,12 @@ void caps_on_audit(struct caps *cs, caps_audit_fn fn, void *arg);
 
 /* --- for kinds ---------------------------------------------------------------------------------------------------- */
 
-/* Takes over node (one hold) and fd, or makes a socketpair when ret_client is not NULL. On failure the hold is given up. */
+/* Takes over node (one hold) and fd, or makes a socketpair when ret_client is not NULL; with neither (fd -1) it has no
+ * endpoint from the start, and its kind ends it. On failure the hold is given up. */
 int cap_new(struct caps *cs, struct auth_node *node, int fd, struct cap **ret, int *ret_client);
 /* Tells a client that got no endpoint why, and closes fd. */
 void cap_turn_away(struct caps *cs, int fd, const struct auth_refusal *why);
-/* Mints a child of `parent` and an endpoint for it; spec's kind decides which. `by` remembers it for Revoke (may be NULL).
+/* Mints a child of `parent` and an endpoint for it (none without ret_client); spec's kind decides which. `by` remembers it for Revoke (may be NULL).
  * Charges "endpoints" and "children". -EDQUOT, -EPERM, -EMFILE, … with why filled in. */
 int cap_mint(struct caps *cs, struct auth_node *parent, const struct auth_spec *spec, struct cap *by, struct cap **ret,
              int *ret_client, struct auth_refusal *why);

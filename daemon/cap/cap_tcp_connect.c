@@ -8,6 +8,7 @@ struct connect {
   struct call *call;
   struct cap *cap;
   struct flow_attempt *attempt;
+  enum flow_form_wish form;
 };
 
 static void connect_free(struct connect *c) {
@@ -21,8 +22,9 @@ static void on_connected(void *arg, struct stack_conn *conn) {
   struct connect *c = arg;
   struct call *call = c->call;
   struct cap *cap = c->cap;
+  const enum flow_form_wish form = c->form;
   connect_free(c);
-  tcp_answer(call, cap, conn);
+  tcp_answer(call, cap, conn, form);
 }
 
 static void on_failed(void *arg, enum stack_end why, int error) {
@@ -74,9 +76,10 @@ static void tcp_connect_connect(Capnet__TcpConnectAuthority_Service *service, co
   struct cap *cap = cap_of(call);
   struct net_endpoint remote = {0}, local = {0};
   struct stack_conn_options options = {0};
+  enum flow_form_wish form;
   if (!tcp_endpoint_parse(call, "remote", rq->remote, false, &remote) ||
       (rq->local && !tcp_endpoint_parse(call, "local", rq->local, true, &local)) || !decide(call, &remote) ||
-      !local_allowed(call, &local) ||
+      !local_allowed(call, &local) || !tcp_form_parse(call, rq->has_form, rq->form, &form) ||
       !cap_charge(call, LIMIT_SOCKETS, 1))
     return;
   tcp_options_parse(rq->options, &options);
@@ -85,7 +88,7 @@ static void tcp_connect_connect(Capnet__TcpConnectAuthority_Service *service, co
   tcp_label(cap->node, &label);
   int r = -ENOMEM;
   if (c) {
-    *c = (struct connect){.call = call, .cap = cap};
+    *c = (struct connect){.call = call, .cap = cap, .form = form};
     r = flow_connect(cap_room(cap), rq->local ? &local : NULL, &remote, rq->options ? &options : NULL, &label, &attempt_ops,
                      c, &c->attempt);
   }

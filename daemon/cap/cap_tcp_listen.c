@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * TcpListenAuthority: the right to bind. A rule may name "interface-address", whatever the lease gave: the listener is then
- * bound to the address of this moment, and ends with ADDRESS_LOST when that goes.
+ * TcpListenAuthority: the right to bind. A rule may name "interface-address", whatever the lease gave: the listener then
+ * follows it from address to address. One that is bound to an address of its own ends with ADDRESS_LOST when that goes.
  */
 #include "cap/tcp.h"
 #include "cap/tcp_listener.h"
@@ -91,6 +91,34 @@ static bool parse_where(struct call *call, const Capnet__TcpListenRequest *rq, s
 
 #define BACKLOG_DEFAULT 16
 
+static void listen_now(struct call *call, const struct cap_listener_request *how) {
+  struct auth_refusal why = {0};
+  struct cap_listener_handover h;
+  int r = cap_tcp_listener_open(cap_of(call), how, &h, &why);
+  if (r == -ENOPKG) {
+    tcp_no_sockets(call);
+    return;
+  }
+  if (r < 0) {
+    cap_refuse(call, &why);
+    return;
+  }
+  Capnet__TcpListenReply reply = CAPNET__TCP_LISTEN_REPLY__INIT;
+  Capnet__Descriptor slot = CAPNET__DESCRIPTOR__INIT, socket = CAPNET__DESCRIPTOR__INIT;
+  struct tcp_endpoint_text local;
+  slot.has_slot = socket.has_slot = 1;
+  (void)call_add_fd(call, h.fd, &slot.slot);
+  reply.listener = &slot;
+  if (how->socket) {
+    (void)call_add_fd(call, h.socket, &socket.slot);
+    reply.socket = &socket;
+  }
+  reply.local = tcp_endpoint_fill(&local, &h.local);
+  reply.has_id = 1;
+  reply.id = h.id;
+  call_reply(call, &reply.base);
+}
+
 static void tcp_listen_listen(Capnet__TcpListenAuthority_Service *service, const Capnet__TcpListenRequest *rq,
                               Capnet__TcpListenReply_Closure closure, void *data) {
   (void)service, (void)closure;
@@ -101,30 +129,22 @@ static void tcp_listen_listen(Capnet__TcpListenAuthority_Service *service, const
   const uint32_t backlog = rq->has_backlog ? rq->backlog : (uint32_t)MIN(backlog_max, BACKLOG_DEFAULT);
   if (!parse_where(call, rq, &w) || !cap_decide(call, &w.rq) || !cap_bound(call, LIMIT_LISTEN_BACKLOG, backlog))
     return;
-  if (backlog == 0) {
-    cap_malformed(call, "backlog", "at least 1");
+  if (backlog == 0 || rq->overflow > CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_REFUSE) {
+    cap_malformed(call, backlog ? "overflow" : "backlog", backlog ? "no such policy" : "at least 1");
     return;
   }
   if (!interface_address(call).family) {
     call_error(call, -ENONET, NULL, NULL, "no interface has an address yet");
     return;
   }
-  struct auth_refusal why = {0};
-  struct cap_listener_handover h;
-  if (cap_tcp_listener_open(cap, &w.bind, backlog, &h, &why) < 0) {
-    cap_refuse(call, &why);
-    return;
-  }
-  Capnet__TcpListenReply reply = CAPNET__TCP_LISTEN_REPLY__INIT;
-  Capnet__Descriptor slot = CAPNET__DESCRIPTOR__INIT;
-  struct tcp_endpoint_text local;
-  slot.has_slot = 1;
-  (void)call_add_fd(call, h.fd, &slot.slot);
-  reply.listener = &slot;
-  reply.local = tcp_endpoint_fill(&local, &h.local);
-  reply.has_id = 1;
-  reply.id = h.id;
-  call_reply(call, &reply.base);
+  const struct cap_listener_request how = {
+      .bind = w.bind,
+      .options = {.backlog = backlog,
+                  .follow = w.rq.interface_address,
+                  .overflow = rq->overflow == CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_REFUSE ? STACK_OVERFLOW_REFUSE
+                                                                                         : STACK_OVERFLOW_WAIT},
+      .socket = rq->socket};
+  listen_now(call, &how);
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------------------- */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * TcpListener: Accept calls park in order of arrival; a connection goes to the oldest. An accept channel, once asked for,
  * takes what no call waits for: it is a SEQPACKET socket that only we write, one connection at a time, padded so that the
- * kernel reports it writable again only after the client took the message.
+ * kernel reports it writable again only after the client took the message. A listener with a real listening socket does
+ * neither: each connection goes into that socket's accept queue as soon as there is room.
  */
 #include "cap/tcp_listener.h"
 
@@ -16,10 +17,12 @@
 struct waiter {
   struct list link;
   struct call *call;
+  enum flow_form_wish form;
 };
 
 struct channel {
   int fd; /* -1: nobody asked for one */
+  enum flow_form_wish form;
   struct loop_watch *watch;
 };
 
@@ -78,7 +81,7 @@ static void channel_pump(struct cap_tcp_listener *l) {
     (void)loop_watch_set(l->channel.watch, LOOP_HANGUP);
     return;
   }
-  if (tcp_hand_over(&l->cap, conn, &h, &why) < 0) { /* that one was reset; the next must not wait for a newcomer */
+  if (tcp_hand_over(&l->cap, conn, l->channel.form, &h, &why) < 0) { /* that one was reset; the next must not wait for a newcomer */
     (void)loop_watch_set(l->channel.watch, LOOP_HANGUP | LOOP_WRITE);
     return;
   }
@@ -111,6 +114,9 @@ static void on_cancel(void *arg, int reason) {
   waiter_free(arg);
 }
 
+static void conflict(struct call *call, const char *why) { call_error(call, -EALREADY, NULL, NULL, "%s", why); }
+static const char on_socket[] = "its connections arrive on the listening socket";
+
 static void address_lost(struct call *call) {
   int e = tcp_end_errno(STACK_END_ADDRESS_LOST);
   call_error(call, e, NULL, NULL, "%s", error_code_sentence(error_code_from_errno(e)));
@@ -118,16 +124,23 @@ static void address_lost(struct call *call) {
 
 static void tcp_listener_accept(Capnet__TcpListener_Service *service, const Capnet__TcpAcceptRequest *rq,
                                 Capnet__TcpConnection_Closure closure, void *data) {
-  (void)service, (void)rq, (void)closure;
+  (void)service, (void)closure;
   struct call *call = data;
   struct cap_tcp_listener *l = (struct cap_tcp_listener *)cap_of(call);
   struct stack_conn *conn;
+  enum flow_form_wish form;
   if (l->lost) {
     address_lost(call);
     return;
   }
+  if (flow_listener_is_socket(l->listener)) {
+    conflict(call, on_socket);
+    return;
+  }
+  if (!tcp_form_parse(call, rq->has_form, rq->form, &form))
+    return;
   if (list_empty(&l->waiters) && flow_accept(l->listener, &conn) == 0) {
-    tcp_answer(call, &l->cap, conn);
+    tcp_answer(call, &l->cap, conn, form);
     return;
   }
   struct waiter *w = malloc(sizeof *w);
@@ -135,7 +148,7 @@ static void tcp_listener_accept(Capnet__TcpListener_Service *service, const Capn
     call_error(call, -ENOMEM, NULL, NULL, "out of memory");
     return;
   }
-  w->call = call;
+  *w = (struct waiter){.call = call, .form = form};
   list_append(&l->waiters, &w->link);
   call_on_cancel(call, on_cancel, w);
 }
@@ -159,7 +172,7 @@ static int channel_open(struct cap_tcp_listener *l, int *ret_client) {
 
 static void tcp_listener_accept_channel(Capnet__TcpListener_Service *service, const Capnet__TcpAcceptChannelRequest *rq,
                                         Capnet__TcpAcceptChannelReply_Closure closure, void *data) {
-  (void)service, (void)rq, (void)closure;
+  (void)service, (void)closure;
   struct call *call = data;
   struct cap_tcp_listener *l = (struct cap_tcp_listener *)cap_of(call);
   int client = -1;
@@ -167,9 +180,16 @@ static void tcp_listener_accept_channel(Capnet__TcpListener_Service *service, co
     address_lost(call);
     return;
   }
-  int r = l->channel.fd >= 0 ? -EALREADY : channel_open(l, &client);
+  const bool socket = flow_listener_is_socket(l->listener);
+  if (socket || l->channel.fd >= 0) {
+    conflict(call, socket ? on_socket : "the listener has an accept channel already");
+    return;
+  }
+  if (!tcp_form_parse(call, rq->has_form, rq->form, &l->channel.form))
+    return;
+  int r = channel_open(l, &client);
   if (r < 0) {
-    call_error(call, r, NULL, NULL, r == -EALREADY ? "the listener has an accept channel already" : "no channel can be made");
+    call_error(call, r, NULL, NULL, "no channel can be made");
     return;
   }
   Capnet__TcpAcceptChannelReply reply = CAPNET__TCP_ACCEPT_CHANNEL_REPLY__INIT;
@@ -186,11 +206,18 @@ static void tcp_listener_accept_channel(Capnet__TcpListener_Service *service, co
 static void on_acceptable(void *arg) {
   struct cap_tcp_listener *l = arg;
   struct stack_conn *conn;
+  struct auth_refusal why;
+  if (flow_listener_is_socket(l->listener)) {
+    while (flow_accept(l->listener, &conn) == 0)
+      (void)tcp_enter(&l->cap, l->listener, conn, &why); /* that one was reset, and is counted where it was refused */
+    return;
+  }
   while (!list_empty(&l->waiters) && flow_accept(l->listener, &conn) == 0) {
     struct waiter *w = list_first(&l->waiters, struct waiter, link);
     struct call *call = w->call;
+    const enum flow_form_wish form = w->form;
     waiter_free(w);
-    tcp_answer(call, &l->cap, conn);
+    tcp_answer(call, &l->cap, conn, form);
   }
   channel_pump(l);
 }
@@ -217,8 +244,8 @@ static void on_ended(void *arg, enum stack_end why) {
 
 static const struct flow_listener_ops listener_ops = {.acceptable = on_acceptable, .ended = on_ended};
 
-int cap_tcp_listener_open(struct cap *authority, const struct net_endpoint *bind, unsigned backlog,
-                          struct cap_listener_handover *ret, struct auth_refusal *why) {
+int cap_tcp_listener_open(struct cap *authority, const struct cap_listener_request *rq, struct cap_listener_handover *ret,
+                          struct auth_refusal *why) {
   const struct auth_spec spec = {.kind = AUTH_TCP_LISTENER};
   struct cap *c;
   int r = cap_mint(authority->caps, authority->node, &spec, authority, &c, &ret->fd, why);
@@ -230,7 +257,8 @@ int cap_tcp_listener_open(struct cap *authority, const struct net_endpoint *bind
   r = auth_charge(c->node, LIMIT_SOCKETS, 1, why);
   if (r == 0) {
     l->charged = true;
-    r = flow_listen(cap_room(c), bind, backlog, &label, &listener_ops, l, &l->listener);
+    ret->socket = -1;
+    r = flow_listen(cap_room(c), &rq->bind, &rq->options, rq->socket, &label, &listener_ops, l, &l->listener, &ret->socket);
     why->error = r;
     (void)snprintf(why->text, sizeof why->text, "%s", error_code_sentence(error_code_from_errno(r)));
   }

@@ -167,6 +167,11 @@ static void room_counters(struct cap_status_room *room, struct status_page *p, C
   counter(p, m, "flow.listeners", flows.listeners);
   counter(p, m, "flow.attempts", flows.attempts);
   counter(p, m, "flow.dead", flows.dead);
+  counter(p, m, "flow.sockets", flows.sockets);
+  counter(p, m, "flow.fallbacks", flows.fallbacks);
+  counter(p, m, "seal.chambers", flows.seal.chambers);
+  counter(p, m, "seal.store", flows.seal.sockets);
+  counter(p, m, "seal.waits", flows.seal.waits);
   counter(p, m, "names.in_flight", names.in_flight);
   counter(p, m, "loop.turns", loop.turns);
 }
@@ -186,6 +191,9 @@ void status_daemon(struct cap_status_room *room, struct status_page *p) {
   m->endpoints = rpc.endpoints;
   m->calls_parked = rpc.calls;
   m->descriptors = open_descriptors();
+  m->has_sockets = 1;
+  m->no_sockets = (char *)flow_no_sockets(room->flows);
+  m->sockets = !m->no_sockets;
   if (m->counters) {
     stack_counters(room, p, m);
     room_counters(room, p, m);

@@ -66,12 +66,18 @@ static void fill_listener(struct ctx *c, Capnet__StatusSocket *m, const struct f
   m->kind = page_string(c->page, "tcp-listener");
   m->state = page_string(c->page, stack_tcp_state_name(f->dead ? STACK_TCP_CLOSED : STACK_TCP_LISTEN));
   m->local = f->listener.local.addr.family ? page_string(c->page, net_endpoint_format(&f->listener.local, buf))
-                                           : page_printf(c->page, "*:%u", f->listener.local.port);
+                                           : page_printf(c->page, f->dead || f->listener.bound ? "*:%u" : "none:%u",
+                                                         f->listener.local.port);
   m->has_backlog = m->has_waiting = m->has_accepted = m->has_dropped = 1;
   m->backlog = f->listener.backlog;
   m->waiting = f->listener.waiting;
   m->accepted = f->listener.accepted;
   m->dropped = f->listener.dropped;
+  m->has_refused = 1;
+  m->refused = f->listener.refused;
+  m->has_queue = m->has_queue_backlog = f->has_queue;
+  m->queue = f->queue;
+  m->queue_backlog = f->queue_backlog;
 }
 
 static void on_flow(void *arg, const struct flow_info *f) {
@@ -86,6 +92,7 @@ static void on_flow(void *arg, const struct flow_info *f) {
   m->id = f->id;
   m->grant = page_string(c->page, f->label->grant);
   m->taken_by = page_string(c->page, f->label->taken_by);
+  m->form = f->form ? page_string(c->page, f->form) : NULL;
   m->age_s = ((f->dead ? f->ended_ns : c->now) - f->opened_ns) / NSEC_PER_SEC;
   if (f->kind == FLOW_LISTENER)
     fill_listener(c, m, f);

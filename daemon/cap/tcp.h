@@ -21,6 +21,10 @@ Capnet__TcpEndpoint *tcp_endpoint_fill(struct tcp_endpoint_text *t, const struct
 void tcp_options_parse(const Capnet__TcpOptions *m, struct stack_conn_options *o);
 void tcp_options_fill(Capnet__TcpOptions *m, const struct stack_conn_options *o);
 
+/* Answers MALFORMED, or UNAVAILABLE for a real socket where there are none, and returns false. */
+bool tcp_form_parse(struct call *call, bool has_form, Capnet__TcpForm form, enum flow_form_wish *ret);
+void tcp_no_sockets(struct call *call);
+
 void tcp_label(const struct auth_node *n, struct flow_label *ret);
 
 /* How the end of a connection reads as an error of a call. */
@@ -34,9 +38,12 @@ struct tcp_handover {
   Capnet__Descriptor data_slot, control_slot;
   int data, control; /* the caller's */
 };
-int tcp_hand_over(struct cap *authority, struct stack_conn *conn, struct tcp_handover *ret, struct auth_refusal *why);
+int tcp_hand_over(struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish, struct tcp_handover *ret,
+                  struct auth_refusal *why);
 /* The same, as the answer of a call. */
-void tcp_answer(struct call *call, struct cap *authority, struct stack_conn *conn);
+void tcp_answer(struct call *call, struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish);
+/* The same for who holds the listening socket: nobody is given the TcpSocket. */
+int tcp_enter(struct cap *authority, struct flow_listener *l, struct stack_conn *conn, struct auth_refusal *why);
 
 /* Of cap_tcp_socket.c: gives the control its flow. */
 void cap_tcp_socket_attach(struct cap *c, struct flow *f);

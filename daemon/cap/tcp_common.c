@@ -10,6 +10,9 @@
 #define KEEPALIVE_INTERVAL_S 75
 #define KEEPALIVE_COUNT 9
 
+static_assert((int)FLOW_FORM_SOCKET == (int)CAPNET__TCP_FORM__TCP_FORM_SOCKET &&
+                  (int)FLOW_FORM_PAIR == (int)CAPNET__TCP_FORM__TCP_FORM_PAIR,
+              "the wire's forms are the flow room's");
 static_assert((int)STACK_END_LIMIT == (int)CAPNET__TCP_END__TCP_END_LIMIT &&
                   (int)STACK_END_REVOKED == (int)CAPNET__TCP_END__TCP_END_REVOKED,
               "the wire's reasons are the stack's, in the same order");
@@ -69,11 +72,41 @@ void tcp_options_fill(Capnet__TcpOptions *m, const struct stack_conn_options *o)
   m->nodelay = o->nodelay;
 }
 
+void tcp_no_sockets(struct call *call) {
+  const char *why = flow_no_sockets(cap_room(cap_of(call)));
+  call_error(call, -ENOPKG, NULL, "form", "real sockets cannot be had: %s", why ? why : "the helper process is in trouble");
+}
+
+bool tcp_form_parse(struct call *call, bool has_form, Capnet__TcpForm form, enum flow_form_wish *ret) {
+  if (!has_form)
+    form = CAPNET__TCP_FORM__TCP_FORM_AUTO;
+  switch ((int)form) {
+  case FLOW_FORM_SOCKET:
+    if (flow_no_sockets(cap_room(cap_of(call)))) {
+      tcp_no_sockets(call);
+      return false;
+    }
+    /* fallthrough */
+  case FLOW_FORM_AUTO:
+  case FLOW_FORM_PAIR: *ret = (enum flow_form_wish)form; return true;
+  default: cap_malformed(call, "form", "no such form"); return false;
+  }
+}
+
+static uint64_t grant_of(const struct auth_node *n) {
+  struct auth_node_info info;
+  for (const struct auth_node *up; (up = auth_parent(n));)
+    n = up;
+  auth_info(n, &info);
+  return info.id;
+}
+
 void tcp_label(const struct auth_node *n, struct flow_label *ret) {
   struct auth_node_info info;
   auth_info(n, &info);
   memset(ret, 0, sizeof *ret);
   ret->cap_id = info.id;
+  ret->owner = grant_of(n);
   (void)snprintf(ret->grant, sizeof ret->grant, "%s", info.grant);
   (void)cap_taker_format(&info.taker, ret->taken_by);
 }
@@ -105,35 +138,55 @@ static int handover_failed(struct auth_refusal *why, int r) {
   return r;
 }
 
-int tcp_hand_over(struct cap *authority, struct stack_conn *conn, struct tcp_handover *ret, struct auth_refusal *why) {
+/* The capability of an established connection, charged for, and its label. Without ret_control nobody gets the client's
+ * end. On failure conn was reset. */
+static int socket_new(struct cap *authority, struct stack_conn *conn, struct cap **ret, int *ret_control,
+                      struct flow_label *ret_label, struct auth_refusal *why) {
   const struct auth_spec spec = {.kind = AUTH_TCP_SOCKET};
+  *why = (struct auth_refusal){0};
+  int r = cap_mint(authority->caps, authority->node, &spec, authority, ret, ret_control, why);
+  if (r == 0) {
+    r = auth_charge((*ret)->node, LIMIT_SOCKETS, 1, why);
+    if (r < 0) {
+      if (ret_control)
+        *ret_control = fd_close(*ret_control);
+      cap_end(*ret, 0);
+    }
+  }
+  if (r < 0) {
+    stack_conn_abort(conn, STACK_END_LIMIT);
+    return r;
+  }
+  stack_conn_set_rcvbuf(conn, auth_limit_value((*ret)->node, LIMIT_SOCKET_RCVBUF));
+  tcp_label((*ret)->node, ret_label);
+  return 0;
+}
+
+/* What socket_new did is undone, or the flow becomes the capability's. */
+static int socket_done(struct cap *socket, struct flow *flow, int r) {
+  if (r < 0) {
+    auth_uncharge(socket->node, LIMIT_SOCKETS, 1);
+    cap_end(socket, 0);
+  } else
+    cap_tcp_socket_attach(socket, flow);
+  return r;
+}
+
+int tcp_hand_over(struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish, struct tcp_handover *ret,
+                  struct auth_refusal *why) {
   struct cap *socket;
-  struct flow *flow;
+  struct flow *flow = NULL;
   struct flow_label label;
   struct stack_conn_info info;
-  *why = (struct auth_refusal){0};
-  int r = cap_mint(authority->caps, authority->node, &spec, authority, &socket, &ret->control, why);
-  if (r < 0) {
-    stack_conn_abort(conn, STACK_END_LIMIT);
-    return handover_failed(why, r);
-  }
-  r = auth_charge(socket->node, LIMIT_SOCKETS, 1, why);
+  stack_conn_info(conn, &info);
+  int r = socket_new(authority, conn, &socket, &ret->control, &label, why);
   if (r < 0)
-    stack_conn_abort(conn, STACK_END_LIMIT);
-  else {
-    stack_conn_set_rcvbuf(conn, auth_limit_value(socket->node, LIMIT_SOCKET_RCVBUF));
-    stack_conn_info(conn, &info);
-    tcp_label(socket->node, &label);
-    r = flow_new(cap_room(socket), conn, &label, &cap_tcp_socket_flow_ops, socket, &flow, &ret->data);
-    if (r < 0)
-      auth_uncharge(socket->node, LIMIT_SOCKETS, 1);
-  }
-  if (r < 0) {
-    ret->control = fd_close(ret->control);
-    cap_end(socket, 0);
     return handover_failed(why, r);
-  }
-  cap_tcp_socket_attach(socket, flow);
+  r = flow_new(cap_room(socket), conn, wish, &label, &cap_tcp_socket_flow_ops, socket, &flow, &ret->data);
+  if (r < 0)
+    ret->control = fd_close(ret->control);
+  if (socket_done(socket, flow, r) < 0)
+    return handover_failed(why, r);
   capnet__tcp_connection__init(&ret->msg);
   capnet__descriptor__init(&ret->data_slot);
   capnet__descriptor__init(&ret->control_slot);
@@ -141,15 +194,27 @@ int tcp_hand_over(struct cap *authority, struct stack_conn *conn, struct tcp_han
   ret->msg.control = &ret->control_slot;
   ret->msg.local = tcp_endpoint_fill(&ret->local, &info.local);
   ret->msg.remote = tcp_endpoint_fill(&ret->remote, &info.remote);
-  ret->msg.has_id = 1;
+  ret->msg.has_id = ret->msg.has_form = 1;
   ret->msg.id = flow_id(flow);
+  ret->msg.form = flow_is_socket(flow) ? CAPNET__TCP_FORM__TCP_FORM_SOCKET : CAPNET__TCP_FORM__TCP_FORM_PAIR;
   return 0;
 }
 
-void tcp_answer(struct call *call, struct cap *authority, struct stack_conn *conn) {
+int tcp_enter(struct cap *authority, struct flow_listener *l, struct stack_conn *conn, struct auth_refusal *why) {
+  struct cap *socket;
+  struct flow *flow = NULL;
+  struct flow_label label;
+  int r = socket_new(authority, conn, &socket, NULL, &label, why);
+  if (r < 0)
+    return r;
+  r = flow_enter(l, conn, &label, &cap_tcp_socket_flow_ops, socket, &flow);
+  return socket_done(socket, flow, r);
+}
+
+void tcp_answer(struct call *call, struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish) {
   struct tcp_handover h;
   struct auth_refusal why;
-  if (tcp_hand_over(authority, conn, &h, &why) < 0) {
+  if (tcp_hand_over(authority, conn, wish, &h, &why) < 0) {
     cap_refuse(call, &why);
     return;
   }

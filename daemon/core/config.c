@@ -35,11 +35,23 @@ static int set_log_level(void *arg, const char *value, char reason[REASON_MAX]) 
   return 0;
 }
 
+static int set_sockets(void *arg, const char *value, char reason[REASON_MAX]) {
+  static const char *const words[] = {"auto", "real", "pair"};
+  struct config *c = arg;
+  for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+    if (strcmp(value, words[i]) == 0) {
+      c->sockets = (enum config_sockets)i;
+      return 0;
+    }
+  return config_reason(reason, "\"%.40s\" is none of auto, real, pair", value);
+}
+
 static const struct config_key daemon_keys[] = {
     {"runtime-dir", false, set_runtime_dir},
     {"state-dir", false, set_state_dir},
     {"user", false, set_user},
     {"log-level", false, set_log_level},
+    {"sockets", false, set_sockets},
 };
 
 /* --- [resolver] --------------------------------------------------------------------------------------------------- */

@@ -26,6 +26,7 @@
 typedef void (*config_report_fn)(void *arg, const char *file, unsigned line, const char *key, const char *reason);
 
 enum config_device { CONFIG_TAP, CONFIG_SLIRP };
+enum config_sockets { CONFIG_SOCKETS_AUTO, CONFIG_SOCKETS_REAL, CONFIG_SOCKETS_PAIR };
 
 struct config_interface {
   char name[NIC_NAME_MAX]; /* the section's: "net0" */
@@ -45,6 +46,7 @@ struct config {
   char runtime_dir[CONFIG_PATH_MAX], state_dir[CONFIG_PATH_MAX]; /* "": not configured */
   char user[33];                                                 /* to become after start; "": stay */
   enum log_level log_level;
+  enum config_sockets sockets; /* what data descriptors are: AUTO real sockets where they can be had, REAL or no start */
   struct config_interface interfaces[CONFIG_INTERFACES_MAX];
   unsigned n_interfaces;
   struct names_config resolver;

@@ -22,6 +22,8 @@ struct daemon {
   int lock;
   struct stack *stack;
   struct names *names;
+  struct seal *seal; /* NULL: data descriptors are stream pairs, and no_seal says why */
+  char no_seal[SEAL_WHY_MAX];
   struct flow_table *flows;
   struct cap_status_room status;
   struct caps *caps;
@@ -113,8 +115,11 @@ static int make_rooms(struct daemon *d) {
     r = names_new(d->loop, d->stack, &d->names);
   if (r == 0)
     r = flow_table_new(d->loop, d->stack, &d->flows);
+  if (r == 0 && d->seal)
+    r = seal_join(d->seal, d->loop);
   if (r < 0)
     return r;
+  flow_table_set_seal(d->flows, d->seal, d->no_seal);
   void *const rooms[AUTH_KIND_COUNT] = {[AUTH_MANAGER] = interfaces_list(d->interfaces),
                                         [AUTH_STATUS] = &d->status,
                                         [AUTH_TCP_CONNECT] = d->flows,
@@ -148,44 +153,83 @@ static int resolve_grants(struct grant_set *set) {
   return 0;
 }
 
+static int lock_runtime(struct daemon *d) {
+  int r = runtime_lock(d->opt->runtime_dir, &d->lock);
+  if (r == -EBUSY)
+    log_error("a daemon is alive at %s", d->opt->runtime_dir);
+  else if (r < 0)
+    log_error("%s cannot be used: %s", d->opt->runtime_dir, strerror(-r));
+  d->exit_code = r == 0 ? d->exit_code : r == -EBUSY ? EXIT_LOCKED : EXIT_CONFIG;
+  return r;
+}
+
+/* The helper inherits what is open now, and closes it. */
+static int start_seal(struct daemon *d, const struct privilege *p) {
+  const struct seal_config cfg = {.change_ids = p->change, .uid = p->uid, .gid = p->gid};
+  if (d->cfg->sockets == CONFIG_SOCKETS_PAIR) {
+    (void)snprintf(d->no_seal, sizeof d->no_seal, "the configuration says sockets = pair");
+    return 0;
+  }
+  int r = seal_start(&cfg, &d->seal, d->no_seal);
+  if (r == 0)
+    return 0;
+  if (d->cfg->sockets == CONFIG_SOCKETS_REAL) {
+    log_error("the configuration says sockets = real, but %s", d->no_seal);
+    return r;
+  }
+  log_warning("data descriptors are stream pairs, not real sockets: %s", d->no_seal);
+  return 0;
+}
+
+static int hand_directories_over(struct daemon *d, const struct privilege *p) {
+  char grants[CONFIG_PATH_MAX + 8];
+  (void)snprintf(grants, sizeof grants, "%s/grants", d->opt->runtime_dir);
+  int r = privilege_give_dir(p, d->opt->runtime_dir);
+  if (r == 0)
+    r = privilege_give_dir(p, grants);
+  if (r < 0)
+    log_error("%s cannot be used: %s", d->opt->runtime_dir,
+              r == -EPERM ? "it and grants/ must belong to root or the daemon's user, writable by nobody else" : strerror(-r));
+  return r;
+}
+
+static int drop_privileges(const struct privilege *p) {
+  const char *what = "";
+  int r = privilege_leave_network();
+  if (r < 0)
+    log_debug("the host's network cannot be left (%s): no socket of it can be made, all the same", strerror(-r));
+  r = privilege_drop(p, &what);
+  if (r < 0) {
+    log_error("privileges cannot be dropped (%s): %s", what, strerror(-r));
+    return r;
+  }
+  r = privilege_filter();
+  if (r < 0)
+    log_error("sockets of the host's network cannot be given up: %s", strerror(-r));
+  return r;
+}
+
 /* Stages 1 to 3 of privilege.c. */
 static int become_small(struct daemon *d) {
   struct privilege p;
-  const char *what = "";
   int r = privilege_plan(d->cfg->user, &p);
   if (r < 0) {
     log_error("user \"%s\" does not exist", d->cfg->user);
     return r;
   }
-  r = runtime_lock(d->opt->runtime_dir, &d->lock);
-  if (r < 0) {
-    if (r == -EBUSY)
-      log_error("a daemon is alive at %s", d->opt->runtime_dir);
-    else
-      log_error("%s cannot be used: %s", d->opt->runtime_dir, strerror(-r));
-    d->exit_code = r == -EBUSY ? EXIT_LOCKED : EXIT_CONFIG;
+  r = lock_runtime(d);
+  if (r < 0)
     return r;
-  }
   privilege_raise_descriptors();
   r = interfaces_open(d->loop, d->cfg, &p, &d->interfaces);
   if (r < 0) {
     d->exit_code = EXIT_DEVICE;
     return r;
   }
-  char grants[CONFIG_PATH_MAX + 8];
-  (void)snprintf(grants, sizeof grants, "%s/grants", d->opt->runtime_dir);
-  r = privilege_give_dir(&p, d->opt->runtime_dir);
+  r = start_seal(d, &p);
   if (r == 0)
-    r = privilege_give_dir(&p, grants);
-  if (r < 0) {
-    log_error("%s cannot be used: %s", d->opt->runtime_dir,
-              r == -EPERM ? "it and grants/ must belong to root or the daemon's user, writable by nobody else" : strerror(-r));
-    return r;
-  }
-  r = privilege_drop(&p, &what);
-  if (r < 0)
-    log_error("privileges cannot be dropped (%s): %s", what, strerror(-r));
-  return r;
+    r = hand_directories_over(d, &p);
+  return r < 0 ? r : drop_privileges(&p);
 }
 
 static int start(struct daemon *d, struct grant_set **set) {
@@ -215,6 +259,7 @@ static void stop(struct daemon *d) {
   d->caps = caps_free(d->caps);
   d->interfaces = interfaces_free(d->interfaces);
   d->flows = flow_table_free(d->flows);
+  d->seal = seal_free(d->seal);
   d->names = names_free(d->names);
   d->stack = stack_free(d->stack);
   d->loop = loop_free(d->loop);

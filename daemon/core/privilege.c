@@ -2,8 +2,10 @@
  * How the daemon's privileges shrink:
  *   0  started: root, or an ordinary user with ambient CAP_NET_ADMIN (the unit's way), or with nothing (rootless)
  *   1  configuration read; who it will be is decided (privilege_plan)
- *   2  devices opened, the embedded network's child forked, runtime and state directories handed over
- *   3  everything dropped (privilege_drop)
+ *   2  devices opened, the embedded network's child and the sealed namespaces' helper forked, runtime and state
+ *      directories handed over
+ *   3  the host's network left where that is allowed, everything dropped (privilege_drop), and from here on no socket of
+ *      any network can be made (privilege_filter)
  *   4  grant sockets made, by the owner that remains; only then is a byte from wire or client read
  */
 #include "core/privilege.h"
@@ -14,8 +16,11 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sched.h>
+#include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 /* What the unit sets. Budgets are made for thousands: with the usual 1024 one uid within its budget takes them all. */
@@ -85,4 +90,32 @@ int privilege_drop(const struct privilege *p, const char **ret_what) {
   *ret_what = "a capability is left";
   capng_get_caps_process();
   return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE ? 0 : -EPERM;
+}
+
+int privilege_leave_network(void) { return unshare(CLONE_NEWNET) < 0 ? -errno : 0; }
+
+/* io_uring makes sockets without socket(2). */
+static int add_rules(scmp_filter_ctx f) {
+  const struct scmp_arg_cmp not_unix = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX);
+  int r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, &not_unix);
+  if (r == 0)
+    r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socketpair), 1, &not_unix);
+  if (r == 0)
+    r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setns), 0);
+  if (r == 0)
+    r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 0);
+  return r < 0 ? r : seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+}
+
+int privilege_filter(void) {
+  scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+  if (!f)
+    return -ENOMEM;
+  int r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
+  if (r == 0)
+    r = add_rules(f);
+  if (r == 0)
+    r = seccomp_load(f);
+  seccomp_release(f);
+  return r;
 }

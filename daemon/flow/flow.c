@@ -24,12 +24,14 @@ struct flow {
   struct flow_entry entry;
   struct flow_table *table;
   const struct flow_form *form;
+  struct seal_chamber *chamber;
   struct stack_conn *conn;
   int fd;
   struct loop_watch *watch;
   const struct flow_ops *ops;
   void *arg;
   struct loop_task again; /* the turn's bytes were used up, or an end is to be told */
+  bool shutting;          /* the client is to write no more: what it wrote is still read, to the end of it */
   bool client_eof;        /* nothing more comes from the client; our FIN is queued */
   bool client_gone;       /* the client closed its descriptor, or both directions of it were shut down */
   bool client_deaf;       /* the client shut its reading side down: bytes for it are dropped, as the kernel's TCP does */
@@ -64,6 +66,7 @@ static void finish(struct flow *f, enum stack_end why) {
   f->watch = loop_watch_free(f->watch);
   if (f->fd >= 0)
     f->form->close(TAKE_FD(f->fd), why);
+  f->chamber = seal_chamber_unref(f->chamber);
   flow_entry_remove(f->table, &f->entry);
   if (why == STACK_END_CLOSED)
     f->conn = stack_conn_close(f->conn);
@@ -98,6 +101,14 @@ static size_t give(struct flow *f, struct iovec *iov, int n) {
   return 0;
 }
 
+/* Everything that the descriptor took is beyond our losing it; else we hear when it is. */
+static bool delivered(struct flow *f) {
+  if (f->client_gone || f->form->delivered(f->fd))
+    return true;
+  f->client_full = true;
+  return false;
+}
+
 /* Passes bytes on until one side has no more. */
 static void pump_to_client(struct flow *f) {
   size_t budget = PUMP_TURN_BYTES;
@@ -105,7 +116,7 @@ static void pump_to_client(struct flow *f) {
     struct iovec iov[PUMP_IOV];
     int n = stack_conn_peek(f->conn, iov, PUMP_IOV);
     if (n <= 0) {
-      if (stack_conn_eof(f->conn)) {
+      if (stack_conn_eof(f->conn) && delivered(f)) {
         (void)shutdown(f->fd, SHUT_WR);
         f->peer_done = true;
       }
@@ -137,16 +148,16 @@ static bool pump_from_client(struct flow *f) {
       return true;
     }
     ssize_t got = readv(f->fd, iov, n);
-    if (got < 0) {
-      if (errno == EINTR)
-        continue;
-      return errno == EAGAIN;
-    }
-    if (got == 0) {
+    if (got < 0 && errno == EINTR)
+      continue;
+    if (got == 0 || (got < 0 && errno == EAGAIN && f->shutting)) {
       f->client_eof = true;
+      f->form->half(f->fd);
       (void)stack_conn_shutdown_write(f->conn);
       return true;
     }
+    if (got < 0)
+      return errno == EAGAIN;
     if (stack_conn_send_commit(f->conn, (size_t)got) < 0)
       return true;
     budget -= MIN(budget, (size_t)got);
@@ -165,6 +176,16 @@ static void bound_last_bytes(struct flow *f) {
   (void)stack_conn_set_options(f->conn, &info.options);
 }
 
+/* The stack's word that it is over waits until the client has every byte that came before. With both FINs under way only
+ * that word counts: a client that shut its descriptor down looks like one that closed it. */
+static bool client_served(struct flow *f) {
+  if (f->client_gone)
+    return true;
+  if (f->peer_done)
+    return f->end != STACK_END_CLOSED || f->form->over(f->fd);
+  return stack_conn_unread(f->conn) == 0 && delivered(f);
+}
+
 static void pump(struct flow *f) {
   if (f->over)
     return;
@@ -173,13 +194,10 @@ static void pump(struct flow *f) {
     finish(f, STACK_END_RESET_LOCAL);
     return;
   }
-  /* The stack's word that it is over waits until the client has every byte that came before. With both FINs under way
-   * only that word counts: a client that shut its descriptor down looks like one that closed it. */
-  bool delivered = f->peer_done || f->client_gone || stack_conn_unread(f->conn) == 0;
-  if (f->end && delivered)
+  if (f->end && client_served(f))
     finish(f, f->end);
   else if (f->client_gone && f->client_eof && !f->peer_done)
-    finish(f, stack_conn_unread(f->conn) ? STACK_END_RESET_LOCAL : STACK_END_CLOSED);
+    finish(f, stack_conn_unread(f->conn) || f->form->unread(f->fd) ? STACK_END_RESET_LOCAL : STACK_END_CLOSED);
   else {
     if (f->client_gone && f->client_eof && !f->end)
       bound_last_bytes(f);
@@ -216,22 +234,20 @@ static void on_again(void *arg) {
     f->ops->over(f->arg, f->end);
 }
 
-int flow_new(struct flow_table *t, struct stack_conn *conn, const struct flow_label *label, const struct flow_ops *ops,
-             void *arg, struct flow **ret, int *ret_fd) {
-  _cleanup_close_ int ours = -1, client = -1;
+int flow_start(struct flow_table *t, struct stack_conn *conn, struct flow_ends *ends, const struct flow_label *label,
+               const struct flow_ops *ops, void *arg, struct flow **ret) {
   struct flow *f = calloc(1, sizeof *f);
-  int r = f ? flow_form_pair.open(&ours, &client) : -ENOMEM;
-  if (r >= 0)
-    r = loop_watch_new(t->loop, ours, on_client, f, &f->watch);
+  int r = f ? loop_watch_new(t->loop, ends->ours, on_client, f, &f->watch) : -ENOMEM;
   if (r < 0) {
     stack_conn_abort(conn, STACK_END_LIMIT);
     free(f);
     return r;
   }
   f->table = t;
-  f->form = &flow_form_pair;
+  f->form = ends->form;
+  f->chamber = TAKE_PTR(ends->chamber);
   f->conn = conn;
-  f->fd = TAKE_FD(ours);
+  f->fd = TAKE_FD(ends->ours);
   f->ops = ops;
   f->arg = arg;
   list_init(&f->entry.link);
@@ -241,7 +257,6 @@ int flow_new(struct flow_table *t, struct stack_conn *conn, const struct flow_la
   flow_announce(t, &f->entry);
   loop_task_queue(t->loop, &f->again); /* bytes may wait already */
   *ret = f;
-  *ret_fd = TAKE_FD(client);
   return 0;
 }
 
@@ -250,8 +265,8 @@ void flow_abort(struct flow *f, enum stack_end why) { finish(f, why); }
 void flow_shutdown(struct flow *f) {
   if (f->over || f->client_eof)
     return;
-  /* The client can write no more; what it wrote is still read in order, and end of file behind it becomes our FIN. */
-  (void)shutdown(f->fd, SHUT_RD);
+  f->shutting = true;
+  f->form->stop(f->fd);
   pump(f);
 }
 
@@ -270,6 +285,7 @@ struct flow *flow_free(struct flow *f) {
 }
 
 bool flow_is_over(const struct flow *f) { return f->over; }
+bool flow_is_socket(const struct flow *f) { return f->form == &flow_form_socket; }
 uint64_t flow_id(const struct flow *f) { return f->entry.id; }
 
 static size_t queue_of(int fd, unsigned long request) {
@@ -294,6 +310,7 @@ static enum flow_blocked blocked_on(const struct flow *f, const struct flow_info
 void flow_info(const struct flow *f, struct flow_info *ret) {
   flow_entry_info(&f->entry, ret);
   ret->dead = f->over;
+  ret->form = f->form->name;
   if (f->conn)
     stack_conn_info(f->conn, &ret->conn);
   if (f->over)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The data plane above the stack: a flow moves the bytes of one TCP connection between the stack and the descriptor that
- * the client holds. What the descriptor is (today a stream pair) is a form, an ops table in flow_form.h.
+ * the client holds. What the descriptor is, a stream pair or a real TCP socket, is a form: an ops table in flow_impl.h.
  *
  * A flow is born from an established connection and gives one descriptor away. It lives until the connection is over and
  * the client has what it is due, or until flow_abort; then `over` is called, once. Every flow and listener stands in the
@@ -10,6 +10,7 @@
 #define CAPNET_FLOW_H
 
 #include "base/list.h"
+#include "seal/seal.h"
 #include "stack/stack_listen.h"
 
 struct flow;
@@ -19,6 +20,7 @@ struct flow_listener;
 /* Who a socket belongs to, as status prints it: raw text, escape before printing. */
 struct flow_label {
   uint64_t cap_id;
+  uint64_t owner; /* the grant, as a number that is never used twice: whose sealed namespaces its real sockets are in */
   char grant[64];
   char taken_by[96];
 };
@@ -31,6 +33,14 @@ struct flow_table *flow_table_free(struct flow_table *t); /* every flow and list
 struct stack *flow_stack(const struct flow_table *t);
 uint64_t flow_next_id(struct flow_table *t); /* ids of sockets, never used twice */
 
+/* What a client's descriptor may be. AUTO: a real socket where it can be had, else a stream pair. */
+enum flow_form_wish { FLOW_FORM_AUTO, FLOW_FORM_SOCKET, FLOW_FORM_PAIR };
+/* Real sockets come from seal, borrowed, which is freed after the table; NULL: there are none, and why says so in one
+ * sentence. A new table has none. */
+void flow_table_set_seal(struct flow_table *t, struct seal *seal, const char *why);
+/* NULL while real sockets can be had, else the sentence. */
+const char *flow_no_sockets(const struct flow_table *t);
+
 /* --- one connection ---------------------------------------------------------------------------------------------- */
 
 struct flow_ops {
@@ -38,9 +48,9 @@ struct flow_ops {
 };
 
 /* Takes over conn, established, and returns the client's descriptor (blocking, close-on-exec, the caller's). -EMFILE,
- * -ENOMEM: conn is aborted then (STACK_END_LIMIT). */
-int flow_new(struct flow_table *t, struct stack_conn *conn, const struct flow_label *label, const struct flow_ops *ops,
-             void *arg, struct flow **ret, int *ret_fd);
+ * -ENOMEM, and -ENOPKG when a real socket must be and none can be had: conn is aborted then (STACK_END_LIMIT). */
+int flow_new(struct flow_table *t, struct stack_conn *conn, enum flow_form_wish wish, const struct flow_label *label,
+             const struct flow_ops *ops, void *arg, struct flow **ret, int *ret_fd);
 /* Nobody was given the descriptor after all, or the authority is gone: RST towards the wire, the end of the client's. */
 void flow_abort(struct flow *f, enum stack_end why);
 /* Sends FIN after what the client has written so far. */
@@ -48,21 +58,32 @@ void flow_shutdown(struct flow *f);
 int flow_set_options(struct flow *f, const struct stack_conn_options *o);
 struct flow *flow_free(struct flow *f); /* aborts what is not over; returns NULL */
 bool flow_is_over(const struct flow *f);
+bool flow_is_socket(const struct flow *f); /* its form; of one that is over, what it was */
 uint64_t flow_id(const struct flow *f);
 
 /* --- listeners ---------------------------------------------------------------------------------------------------- */
 
 struct flow_listener_ops {
-  void (*acceptable)(void *arg);
+  void (*acceptable)(void *arg); /* call flow_accept, as long as it gives one */
   void (*ended)(void *arg, enum stack_end why);
 };
-int flow_listen(struct flow_table *t, const struct net_endpoint *local, unsigned backlog,
+/* With socket, *ret_fd is a real listening socket, the caller's: the connections that flow_accept gives belong into it
+ * (flow_enter), and it gives none while the socket's accept queue is full, which is when as many wait as the least of
+ * o->backlog and what the program said in listen(2). Such a queue is looked at again from time to time, but only while
+ * somebody waits. Otherwise ret_fd is not used. -ENOPKG: no real sockets; the errors of stack_tcp_listen and of
+ * seal_listen. */
+int flow_listen(struct flow_table *t, const struct net_endpoint *local, const struct stack_listen_options *o, bool socket,
                 const struct flow_label *label, const struct flow_listener_ops *ops, void *arg,
-                struct flow_listener **ret);
+                struct flow_listener **ret, int *ret_fd);
 int flow_accept(struct flow_listener *l, struct stack_conn **ret); /* -EAGAIN */
+/* As flow_new, but the client's end is what its accept(2) on the listening socket gives. */
+int flow_enter(struct flow_listener *l, struct stack_conn *conn, const struct flow_label *label, const struct flow_ops *ops,
+               void *arg, struct flow **ret);
+/* Ends it; a real socket's accept(2) wakes with EINVAL. */
 struct flow_listener *flow_listener_free(struct flow_listener *l);
 void flow_listener_info(const struct flow_listener *l, struct stack_listener_info *ret);
 uint64_t flow_listener_id(const struct flow_listener *l);
+bool flow_listener_is_socket(const struct flow_listener *l);
 
 /* --- attempts: connections that are not established yet, in the table like everything else -------------------------- */
 
@@ -98,6 +119,9 @@ struct flow_info {
   struct stack_conn_info conn;         /* FLOW_TCP, FLOW_ATTEMPT */
   struct stack_listener_info listener; /* FLOW_LISTENER */
   enum flow_blocked blocked;
+  const char *form; /* "pair", "socket"; NULL: none (yet) */
+  bool has_queue;   /* a listener's real socket: its accept queue, and the backlog that the program gave it */
+  unsigned queue, queue_backlog;
   bool has_client; /* the four below are known */
   size_t client_recv_queue, client_recv_capacity; /* towards the client, in the kernel's accounting of buffers */
   size_t client_send_queue, client_send_capacity; /* from the client, bytes */
@@ -111,6 +135,9 @@ void flow_on_change(struct flow_table *t, flow_change_fn fn, void *arg);
 
 struct flow_stats {
   uint64_t live, listeners, attempts, dead, total;
+  uint64_t sockets;   /* connections that became real sockets */
+  uint64_t fallbacks; /* that would have, but for an error: stream pairs */
+  struct seal_stats seal;
 };
 void flow_get_stats(const struct flow_table *t, struct flow_stats *ret);
 

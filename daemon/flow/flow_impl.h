@@ -9,12 +9,34 @@
 /* A form of the client's descriptor. The pump knows only this. All calls are non-blocking. */
 struct flow_form {
   const char *name;
-  /* Makes the two ends; ret_ours is non-blocking. -EMFILE, -ENFILE, -ENOMEM. */
-  int (*open)(int *ret_ours, int *ret_client);
   /* Ends our side so that the client sees the best it can of `why`. The descriptor is closed. */
   void (*close)(int ours, enum stack_end why);
+  /* Would the client still get all that our end was given if that were reset now? If not, our end becomes writable when
+   * it would. */
+  bool (*delivered)(int ours);
+  /* Both directions have ended: has the client's end all of it, our end of file included? If not, a hang-up tells. */
+  bool (*over)(int ours);
+  /* The client is to write no more, where that can be had: else what it writes from now on is not read. */
+  void (*stop)(int ours);
+  /* The client wrote its last byte. From now on a full close of its end is to be told, too, as a hang-up. */
+  void (*half)(int ours);
+  /* After a hang-up: was the client's end closed with bytes unread? */
+  bool (*unread)(int ours);
 };
-extern const struct flow_form flow_form_pair;
+extern const struct flow_form flow_form_pair, flow_form_socket;
+
+/* The two ends of a descriptor: ours non-blocking, the client's blocking. */
+struct flow_ends {
+  const struct flow_form *form;
+  int ours, client;
+  struct seal_chamber *chamber; /* NULL: of a pair */
+};
+int flow_pair_open(struct flow_ends *ret);
+int flow_socket_open(struct flow_table *t, const struct stack_conn *conn, uint64_t owner, struct flow_ends *ret);
+/* A flow over ends, which are taken over on success; on failure conn is aborted. */
+int flow_start(struct flow_table *t, struct stack_conn *conn, struct flow_ends *ends, const struct flow_label *label,
+               const struct flow_ops *ops, void *arg, struct flow **ret);
+void flow_ends_done(struct flow_ends *e);
 
 /* Where every live thing stands in the table. */
 struct flow_entry {
@@ -28,6 +50,9 @@ struct flow_entry {
 struct flow_table {
   struct loop *loop;
   struct stack *stack;
+  struct seal *seal; /* NULL: no real sockets */
+  char no_seal[SEAL_WHY_MAX];
+  uint64_t n_sockets, n_fallbacks;
   struct list live;
   unsigned n_live[3]; /* by kind */
   uint64_t last_id;

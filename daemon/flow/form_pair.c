@@ -11,13 +11,15 @@
 /* Towards the client: small enough that the wire's backpressure is the client's, large enough for a super-frame or two. */
 #define PAIR_SNDBUF (400 * 1024)
 
-static int pair_open(int *ret_ours, int *ret_client) {
-  int r = pair_new(SOCK_STREAM, ret_ours, ret_client);
+int flow_pair_open(struct flow_ends *ret) {
+  struct flow_ends e = {.form = &flow_form_pair};
+  int r = pair_new(SOCK_STREAM, &e.ours, &e.client);
   if (r < 0)
     return r;
   const int size = PAIR_SNDBUF;
-  (void)setsockopt(*ret_ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-  (void)setsockopt(*ret_client, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  (void)setsockopt(e.ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  (void)setsockopt(e.client, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  *ret = e;
   return 0;
 }
 
@@ -33,4 +35,23 @@ static void pair_close(int ours, enum stack_end why) {
   fd_close(ours);
 }
 
-const struct flow_form flow_form_pair = {.name = "pair", .open = pair_open, .close = pair_close};
+/* What was given is in the client's own queue, whatever becomes of our end; its close is told without being asked for, and
+ * with bytes unread as ECONNRESET. */
+static bool pair_delivered(int ours) {
+  (void)ours;
+  return true;
+}
+static void pair_stop(int ours) { (void)shutdown(ours, SHUT_RD); }
+static void pair_half(int ours) { (void)ours; }
+static bool pair_unread(int ours) {
+  (void)ours;
+  return false;
+}
+
+const struct flow_form flow_form_pair = {.name = "pair",
+                                         .close = pair_close,
+                                         .delivered = pair_delivered,
+                                         .over = pair_delivered,
+                                         .stop = pair_stop,
+                                         .half = pair_half,
+                                         .unread = pair_unread};

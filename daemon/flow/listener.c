@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Listeners in the table. The queue of waiting connections is the stack's; this only names and shows it.
+ * Listeners in the table. Connections wait in the stack's queue; what takes them from there are Accept calls, or the
+ * accept queue of a real listening socket that a program holds. The kernel does not say when that has room again, so a
+ * full one is looked at from time to time, while somebody waits for it.
  */
 #include "flow/flow_impl.h"
+
+#include <fcntl.h>
+
+#define LOOK_FIRST_MS 1u
+#define LOOK_LAST_MS 256u /* for a program that does not accept at all */
 
 struct flow_listener {
   struct flow_entry entry;
@@ -10,6 +17,10 @@ struct flow_listener {
   const struct flow_listener_ops *ops;
   void *arg;
   bool ended;
+  int socket; /* our duplicate of the program's; -1: Accept calls */
+  struct seal_chamber *chamber;
+  struct loop_timer *look;
+  unsigned look_ms, backlog;
 };
 
 static void bury_listener(struct flow_listener *l, enum stack_end why) {
@@ -19,6 +30,14 @@ static void bury_listener(struct flow_listener *l, enum stack_end why) {
   flow_bury(l->table, &info);
   flow_entry_remove(l->table, &l->entry);
   l->ended = true;
+}
+
+static void end_socket(struct flow_listener *l) {
+  l->look = loop_timer_free(l->look);
+  if (l->socket >= 0)
+    seal_end_listener(l->socket);
+  l->socket = fd_close(l->socket);
+  l->chamber = seal_chamber_unref(l->chamber);
 }
 
 static void on_acceptable(void *arg) {
@@ -31,24 +50,48 @@ static void on_ended(void *arg, enum stack_end why) {
   if (l->ended)
     return;
   bury_listener(l, why);
+  end_socket(l);
   l->ops->ended(l->arg, why);
 }
 
 static const struct stack_listener_ops listener_ops = {.acceptable = on_acceptable, .ended = on_ended};
 
-int flow_listen(struct flow_table *t, const struct net_endpoint *local, unsigned backlog,
+/* A listener that follows the interface's address is a wildcard to its program: where it is, each connection says. */
+static int open_socket(struct flow_listener *l, bool follow, uint64_t owner, int *ret_fd) {
+  struct stack_listener_info info;
+  _cleanup_close_ int fd = -1;
+  if (flow_no_sockets(l->table))
+    return -ENOPKG;
+  stack_listener_info(l->listener, &info);
+  const struct net_endpoint at = {.addr = follow ? (struct net_addr){0} : info.local.addr, .port = info.local.port};
+  int r = seal_chamber_get(l->table->seal, owner, &l->chamber);
+  if (r == 0)
+    r = seal_listen(l->chamber, &at, l->backlog, &fd);
+  if (r == 0)
+    r = loop_timer_new(l->table->loop, CLOCK_ID_MONO, on_acceptable, l, &l->look);
+  if (r < 0)
+    return r == -EPIPE || r == -ETIME ? -ENOPKG : r;
+  l->socket = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  if (l->socket < 0)
+    return -errno;
+  *ret_fd = TAKE_FD(fd);
+  return 0;
+}
+
+int flow_listen(struct flow_table *t, const struct net_endpoint *local, const struct stack_listen_options *o, bool socket,
                 const struct flow_label *label, const struct flow_listener_ops *ops, void *arg,
-                struct flow_listener **ret) {
+                struct flow_listener **ret, int *ret_fd) {
   struct flow_listener *l = calloc(1, sizeof *l);
   if (!l)
     return -ENOMEM;
+  *l = (struct flow_listener){.table = t, .ops = ops, .arg = arg, .socket = -1, .backlog = o->backlog};
   list_init(&l->entry.link);
-  l->table = t;
-  l->ops = ops;
-  l->arg = arg;
-  const struct stack_listen_options o = {.backlog = backlog};
-  int r = stack_tcp_listen(t->stack, local, &o, &listener_ops, l, &l->listener);
+  int r = stack_tcp_listen(t->stack, local, o, &listener_ops, l, &l->listener);
+  if (r == 0 && socket)
+    r = open_socket(l, o->follow, label->owner, ret_fd);
   if (r < 0) {
+    l->listener = stack_listener_close(l->listener);
+    end_socket(l);
     free(l);
     return r;
   }
@@ -58,8 +101,48 @@ int flow_listen(struct flow_table *t, const struct net_endpoint *local, unsigned
   return 0;
 }
 
+bool flow_listener_is_socket(const struct flow_listener *l) { return l->socket >= 0; }
+
+/* The program's own word in listen(2) counts, but the grant's bound is above it. */
+static bool has_room(const struct flow_listener *l) {
+  unsigned waiting, backlog;
+  return seal_queue(l->socket, &waiting, &backlog) && waiting < MIN(backlog, l->backlog);
+}
+
+static void look_again(struct flow_listener *l) {
+  loop_timer_set(l->look, loop_now(l->table->loop, CLOCK_ID_MONO) + l->look_ms * NSEC_PER_MSEC);
+  l->look_ms = MIN(l->look_ms * 2, LOOK_LAST_MS);
+}
+
 int flow_accept(struct flow_listener *l, struct stack_conn **ret) {
+  struct stack_listener_info info;
+  if (l->socket < 0)
+    return stack_listener_accept(l->listener, NULL, NULL, ret);
+  stack_listener_info(l->listener, &info);
+  if (info.waiting == 0)
+    return -EAGAIN;
+  if (!has_room(l)) {
+    look_again(l);
+    return -EAGAIN;
+  }
+  l->look_ms = LOOK_FIRST_MS;
   return stack_listener_accept(l->listener, NULL, NULL, ret);
+}
+
+int flow_enter(struct flow_listener *l, struct stack_conn *conn, const struct flow_label *label, const struct flow_ops *ops,
+               void *arg, struct flow **ret) {
+  struct flow_ends e = {.form = &flow_form_socket, .client = -1, .chamber = seal_chamber_ref(l->chamber)};
+  struct stack_conn_info info;
+  stack_conn_info(conn, &info);
+  int r = seal_enter(l->chamber, &info.local, &info.remote, &e.ours);
+  if (r < 0)
+    stack_conn_abort(conn, STACK_END_LIMIT);
+  else
+    r = flow_start(l->table, conn, &e, label, ops, arg, ret);
+  if (r == 0)
+    l->table->n_sockets++;
+  flow_ends_done(&e);
+  return r;
 }
 
 struct flow_listener *flow_listener_free(struct flow_listener *l) {
@@ -68,6 +151,7 @@ struct flow_listener *flow_listener_free(struct flow_listener *l) {
   if (!l->ended)
     bury_listener(l, STACK_END_CLOSED);
   l->listener = stack_listener_close(l->listener);
+  end_socket(l);
   free(l);
   return NULL;
 }
@@ -82,6 +166,10 @@ void flow_listener_entry_info(const struct flow_entry *e, struct flow_info *ret)
   const struct flow_listener *l = container_of(e, struct flow_listener, entry);
   flow_entry_info(e, ret);
   stack_listener_info(l->listener, &ret->listener);
+  if (l->socket >= 0) {
+    ret->form = flow_form_socket.name;
+    ret->has_queue = seal_queue(l->socket, &ret->queue, &ret->queue_backlog);
+  }
   if (ret->listener.waiting + ret->listener.half_open >= ret->listener.backlog)
     ret->blocked = FLOW_BLOCKED_ACCEPT_QUEUE;
 }

@@ -127,7 +127,11 @@ void flow_get_stats(const struct flow_table *t, struct flow_stats *ret) {
                              .listeners = t->n_live[FLOW_LISTENER],
                              .attempts = t->n_live[FLOW_ATTEMPT],
                              .dead = t->n_dead,
-                             .total = t->last_id};
+                             .total = t->last_id,
+                             .sockets = t->n_sockets,
+                             .fallbacks = t->n_fallbacks};
+  if (t->seal)
+    seal_get_stats(t->seal, &ret->seal);
 }
 
 const char *flow_blocked_name(enum flow_blocked b) {

@@ -131,8 +131,10 @@ static void on_poll(uv_poll_t *handle, int status, int ready) {
   }
 }
 
+/* What was urgent when it made us deaf may have been read since: at most one more call tells that it was not. */
 static void uvloop_watch_update(struct loop_watch *base) {
   struct uv_watch *w = container_of(base, struct uv_watch, base);
+  w->deaf_to_oob = false;
   (void)uv_poll_start(&w->poll, uv_events(w), on_poll); /* no events: stops */
 }
 

@@ -188,7 +188,7 @@ def revoke_ends_everything_below():
         wire.until(lambda: lab.counters()["calls_parked"] >= 2)  # it, and the one that asks
         cap.revoke(ident)
         ended(connection.control, "REVOKED")  # it is below the child as well
-        eq(connection.data.recv(1), b"")
+        connection.cut()
         for dead in (child, grandchild):
             ended(dead, "REVOKED")
         connection.__exit__()

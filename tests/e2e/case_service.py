@@ -218,7 +218,7 @@ def the_end_is_told():
                         c.recv(5)
                 except wire.Terminal as e:
                     eq(e.code, "SHUTTING_DOWN")
-            eq(connection.data.recv(1), b"")
+            connection.cut()
             peer.settimeout(5)
             try:
                 eq(peer.recv(1), b"")

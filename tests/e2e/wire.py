@@ -263,6 +263,7 @@ class Connection:
 
     def __init__(self, reply, fds):
         self.local, self.remote, self.id = reply.get("local"), reply.get("remote"), reply.get("id")
+        self.real = reply.get("form") == SCHEMA.enums["TcpForm"]["TCP_FORM_SOCKET"]
         self.data = socket.socket(fileno=fds[reply["data"].get("slot", 0)])
         self.control = adopt(fds[reply["control"].get("slot", 0)], "TcpSocket") if "control" in reply else None
 
@@ -274,6 +275,17 @@ class Connection:
         if self.control:
             self.control.close()
 
+    def cut(self):
+        """Reads on to where it was cut off: a real socket says so, a stream pair cannot."""
+        try:
+            while self.data.recv(1 << 16):
+                pass
+            reset = False
+        except ConnectionResetError:
+            reset = True
+        if reset != self.real:
+            raise AssertionError(f"a {'real socket' if self.real else 'stream pair'} {'was' if reset else 'was not'} reset")
+
     def end(self):
         """Waits for the end of the connection; its name without TCP_END_."""
         reply = self.control.call("WaitEnd")[0]
@@ -281,8 +293,11 @@ class Connection:
         return names[reply.get("end", 0)]
 
 
-def connect(cap, remote, deadline_ms=0):
-    return Connection(*cap.call("Connect", {"remote": endpoint(remote)}, deadline_ms))
+def connect(cap, remote, deadline_ms=0, form=None):
+    request = {"remote": endpoint(remote)}
+    if form:
+        request["form"] = SCHEMA.enums["TcpForm"][f"TCP_FORM_{form}"]
+    return Connection(*cap.call("Connect", request, deadline_ms))
 
 
 def listen(cap, port, address="interface-address", backlog=None):
@@ -291,6 +306,14 @@ def listen(cap, port, address="interface-address", backlog=None):
         request["backlog"] = backlog
     reply, fds = cap.call("Listen", request)
     return adopt(fds[reply["listener"].get("slot", 0)], "TcpListener"), reply
+
+
+def listen_socket(cap, port, address="interface-address", backlog=16, overflow="WAIT"):
+    """The control, the real listening socket, and the reply."""
+    reply, fds = cap.call("Listen", {"address": address, "port": port, "backlog": backlog, "socket": True,
+                                     "overflow": SCHEMA.enums["TcpOverflow"][f"TCP_OVERFLOW_{overflow}"]})
+    return (adopt(fds[reply["listener"].get("slot", 0)], "TcpListener"),
+            socket.socket(fileno=fds[reply["socket"].get("slot", 0)]), reply)
 
 
 def accept(listener, deadline_ms=0):

@@ -312,12 +312,15 @@ Test(cap_listen, an_unread_channel_spins_nothing) {
 Test(cap_listen, the_listener_follows_the_address) {
   struct world w;
   struct end e[2];
-  int l, parked;
+  int l;
   world_open(&w, items, N_ITEMS);
   int fd = take_one(&w, "iface");
   struct net_addr at = here(&w, fd, 8080, &l);
-  (void)here(&w, fd, 8081, &parked);
+  char text[NET_ADDR_STRLEN];
+  /* By number it is bound to that address, whatever rule allowed it. */
+  int exact = listener_of(&w, fd, net_addr_format(&at, text), 8081), parked = listener_of(&w, fd, text, 8082);
   int ch = channel_of(&w, parked);
+  (void)ask(exact, ACCEPT, NULL);
   dial(&w, &e[0], at, 8080);
   world_run(&w, 1000);
   (void)ask(l, ACCEPT, NULL);
@@ -335,19 +338,28 @@ Test(cap_listen, the_listener_follows_the_address) {
   struct net_addr other = addr_of("10.0.0.77");
   cr_assert_eq(stack_if_set_ipv4(i, &other, 24, NULL), 0);
   world_run(&w, 1000);
-  _answer_ struct answer lost = hear(&w, l, NULL);
+  _answer_ struct answer lost = hear(&w, exact, NULL);
   expect_code(lost.code, ADDRESS_LOST);
-  expect_code(code_of(&w, l, ACCEPT, NULL), ADDRESS_LOST);
-  expect_code(code_of(&w, l, ACCEPT_CHANNEL, NULL), ADDRESS_LOST);
+  expect_code(code_of(&w, exact, ACCEPT, NULL), ADDRESS_LOST);
+  expect_code(code_of(&w, exact, ACCEPT_CHANNEL, NULL), ADDRESS_LOST);
   _answer_ struct answer eof = hear(&w, ch, NULL);
   cr_expect(eof.eof);
   (void)ask(c.control, SOCKET_STATUS, NULL);
   world_run(&w, 0);
   _answer_ struct answer s = hear(&w, c.control, &capnet__tcp_status_reply__descriptor);
   cr_expect_eq(((Capnet__TcpStatusReply *)s.body)->end, CAPNET__TCP_END__TCP_END_ADDRESS_LOST);
-  struct net_addr now = here(&w, fd, 8082, &l);
+  /* "interface-address" is the new one now: the call that is parked gets who comes there. */
+  expect_silence(&w, l);
+  const struct net_endpoint from = ep(net_addr_equal(&at, &w.n.addr_a) ? w.n.addr_b : w.n.addr_a, 0), to = ep(other, 8080);
+  e[1] = (struct end){.n = &w.n};
+  cr_assert_eq(stack_tcp_connect(w.n.s, &from, &to, &end_ops, &e[1], &e[1].c), 0);
+  world_run(&w, 1000);
+  _answer_ struct answer came = hear(&w, l, &capnet__tcp_connection__descriptor);
+  cr_assert_eq(came.code, 0);
+  cr_expect_str_eq(((Capnet__TcpConnection *)came.body)->local->address, "10.0.0.77");
+  struct net_addr now = here(&w, fd, 8082, &parked); /* the place is free */
   cr_expect(net_addr_equal(&now, &other));
-  (void)here(&w, fd, 8080, &l); /* the place is free */
+  hang_up(&e[1]);
   hang_up(&e[0]);
   world_close(&w);
 }

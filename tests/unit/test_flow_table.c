@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The table of sockets: attempts, listeners, the ring of the dead, and descriptors that run out.
  */
-#include "flow_util.h"
+#include "flow_client.h"
 
 #include <sys/resource.h>
 
@@ -87,9 +87,9 @@ Test(flow_table, a_listener_with_a_full_queue_and_one_whose_address_goes) {
   struct stack_conn *conn;
   rig_tables(&r);
   struct net_endpoint at = ep(r.n.addr_b, 80);
-  cr_assert_eq(flow_listen(r.t, &at, 2, &rig_label, &listener_ops, &r, &l), 0);
+  cr_assert_eq(flow_listen(r.t, &at, BACKLOG(2), false, &rig_label, &listener_ops, &r, &l, NULL), 0);
   struct flow_listener *again = NULL;
-  cr_expect_eq(flow_listen(r.t, &at, 2, &rig_label, &listener_ops, &r, &again), -EADDRINUSE);
+  cr_expect_eq(flow_listen(r.t, &at, BACKLOG(2), false, &rig_label, &listener_ops, &r, &again, NULL), -EADDRINUSE);
   cr_expect_null(again);
   cr_expect_eq(rig_stats(&r).listeners, 1);
   cr_expect_eq(look(&r).last.blocked, FLOW_BLOCKED_NOTHING);
@@ -165,7 +165,7 @@ Test(flow_table, no_descriptor_left) {
   now.rlim_cur = (rlim_t)probe + 1; /* room for one, where two are needed */
   close(probe);
   cr_assert_eq(setrlimit(RLIMIT_NOFILE, &now), 0);
-  cr_expect_eq(flow_new(r.t, client.c, &rig_label, &rig_flow_ops, &r, &r.f, &r.fd), -EMFILE);
+  cr_expect_eq(flow_new(r.t, client.c, FLOW_FORM_PAIR, &rig_label, &rig_flow_ops, &r, &r.f, &r.fd), -EMFILE);
   cr_assert_eq(setrlimit(RLIMIT_NOFILE, &was), 0);
   cr_expect_null(r.f);
   run(&r.n, 1 * SEC);

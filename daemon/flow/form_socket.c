@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The real socket: one end of a kernel TCP connection in the sealed namespaces (daemon/seal). Its client sees true
+ * addresses, and a reset as a reset. Our end lingers for nothing (SO_LINGER of 0), so every close that both FINs did not
+ * come before is a reset, that of a daemon that crashed included: bytes that the client was owed are waited for first.
+ */
+#include "flow/flow_impl.h"
+
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+/* How often a half-closed end asks whether the other is still there, seconds: the kernel does it, the daemon sleeps. */
+#define HALF_PROBE_S 2
+
+int flow_socket_open(struct flow_table *t, const struct stack_conn *conn, uint64_t owner, struct flow_ends *ret) {
+  struct flow_ends e = {.form = &flow_form_socket, .ours = -1, .client = -1};
+  struct stack_conn_info info;
+  if (!t->seal)
+    return -ENOPKG;
+  stack_conn_info(conn, &info);
+  int r = seal_chamber_get(t->seal, owner, &e.chamber);
+  if (r == 0)
+    r = seal_connect(e.chamber, &info.local, &info.remote, &e.ours, &e.client);
+  if (r < 0) {
+    flow_ends_done(&e);
+    return r;
+  }
+  *ret = e;
+  return 0;
+}
+
+static void set(int fd, int level, int option, int value) { (void)setsockopt(fd, level, option, &value, sizeof value); }
+
+static int queued(int fd, unsigned long request) {
+  int n = 0;
+  return ioctl(fd, request, &n) == 0 ? n : 0;
+}
+
+static void socket_close(int ours, enum stack_end why) {
+  (void)why; /* a reset, unless both FINs are exchanged */
+  fd_close(ours);
+}
+
+/* What was sent lies in the client's queue: the veth between loses nothing, and nothing beyond the window is sent. */
+static bool socket_delivered(int ours) {
+  if (queued(ours, SIOCOUTQNSD) == 0)
+    return true;
+  set(ours, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1); /* writable: all of it was sent */
+  return queued(ours, SIOCOUTQNSD) == 0;
+}
+
+/* Our FIN was sent: a window of the client's that is closed keeps it back. */
+static bool socket_over(int ours) { return queued(ours, SIOCOUTQNSD) == 0; }
+
+/* TCP knows no way to stop the other side. */
+static void socket_stop(int ours) { (void)ours; }
+
+/* A closed end and one that only finished writing look the same until something is sent to it. */
+static void socket_half(int ours) {
+  set(ours, SOL_SOCKET, SO_KEEPALIVE, 1);
+  set(ours, IPPROTO_TCP, TCP_KEEPIDLE, HALF_PROBE_S);
+  set(ours, IPPROTO_TCP, TCP_KEEPINTVL, HALF_PROBE_S);
+}
+
+/* A reset that answered a probe tells that the end was closed in good order before. */
+static bool socket_unread(int ours) {
+  struct tcp_info info = {0};
+  socklen_t len = sizeof info;
+  return getsockopt(ours, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_probes == 0;
+}
+
+const struct flow_form flow_form_socket = {.name = "socket",
+                                           .close = socket_close,
+                                           .delivered = socket_delivered,
+                                           .over = socket_over,
+                                           .stop = socket_stop,
+                                           .half = socket_half,
+                                           .unread = socket_unread};
