@@ -202,6 +202,9 @@ int capnet_tcp_listen_socket(capnet *cap, const char *address, uint16_t port, un
 int capnet_tcp_accept(capnet *listener, unsigned timeout_ms, struct capnet_tcp *ret, struct capnet_error *err);
 /* A descriptor that is readable (poll capnet_fd) when a connection waits; capnet_tcp_channel_accept takes it. */
 int capnet_tcp_accept_channel(capnet *listener, unsigned timeout_ms, capnet **ret_channel, struct capnet_error *err);
+/* The same, with the form of the connections' descriptors named. UNAVAILABLE (-ENOPKG). */
+int capnet_tcp_accept_channel_form(capnet *listener, enum capnet_tcp_form form, unsigned timeout_ms,
+                                   capnet **ret_channel, struct capnet_error *err);
 int capnet_tcp_channel_accept(capnet *channel, unsigned timeout_ms, struct capnet_tcp *ret, struct capnet_error *err);
 
 /* Reads up to len bytes (len > 0): > 0 their number; 0 when the peer ended its side in good order; else negative: the

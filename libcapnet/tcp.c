@@ -203,8 +203,15 @@ int capnet_tcp_accept(capnet *listener, unsigned timeout_ms, struct capnet_tcp *
 }
 
 int capnet_tcp_accept_channel(capnet *listener, unsigned timeout_ms, capnet **ret_channel, struct capnet_error *err) {
+  return capnet_tcp_accept_channel_form(listener, CAPNET_FORM_AUTO, timeout_ms, ret_channel, err);
+}
+
+int capnet_tcp_accept_channel_form(capnet *listener, enum capnet_tcp_form form, unsigned timeout_ms,
+                                   capnet **ret_channel, struct capnet_error *err) {
   struct call c;
   Capnet__TcpAcceptChannelRequest request = CAPNET__TCP_ACCEPT_CHANNEL_REQUEST__INIT;
+  request.has_form = form != CAPNET_FORM_AUTO;
+  request.form = (Capnet__TcpForm)form;
   call_init(&c, listener, &capnet__tcp_listener__descriptor, timeout_ms, err);
   capnet__tcp_listener__accept_channel(&c.service, &request, NULL, NULL);
   Capnet__TcpAcceptChannelReply *reply;

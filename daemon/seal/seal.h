@@ -64,7 +64,7 @@ void seal_get_stats(const struct seal *s, struct seal_stats *ret);
  * -ENOBUFS. */
 int seal_connect(struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
                  int *ret_ours, int *ret_program);
-/* A listening socket; an address of family 0: every IPv4 address. -EADDRINUSE as above. */
+/* A listening socket, blocking, close-on-exec; an address of family 0: every IPv4 address. -EADDRINUSE as above. */
 int seal_listen(struct seal_chamber *c, const struct net_endpoint *local, unsigned backlog, int *ret_program);
 /* Our end of a connection that comes in on a listening socket which a program holds. Whether it was there shows on the
  * descriptor (ECONNREFUSED when not). */

@@ -4,6 +4,7 @@
  */
 #include "seal/seal_internal.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -37,7 +38,7 @@ static int bind_to(int fd, const struct net_endpoint *e) {
   return bind(fd, &a.any, len) < 0 ? -errno : 0;
 }
 
-int seal_listen(struct seal_chamber *c, const struct net_endpoint *local, unsigned backlog, int *ret_program) {
+static int listen_at(struct seal_chamber *c, const struct net_endpoint *local, unsigned backlog, int *ret) {
   _cleanup_close_ int fd = seal_take(c, SEAL_PROGRAMS, local->addr.family);
   if (fd < 0)
     return fd;
@@ -45,6 +46,17 @@ int seal_listen(struct seal_chamber *c, const struct net_endpoint *local, unsign
   if (r < 0)
     return r;
   if (listen(fd, (int)backlog) < 0)
+    return -errno;
+  *ret = TAKE_FD(fd);
+  return 0;
+}
+
+int seal_listen(struct seal_chamber *c, const struct net_endpoint *local, unsigned backlog, int *ret_program) {
+  _cleanup_close_ int fd = -1;
+  int r = listen_at(c, local, backlog, &fd);
+  if (r < 0)
+    return r;
+  if (fcntl(fd, F_SETFL, 0) < 0)
     return -errno;
   *ret_program = TAKE_FD(fd);
   return 0;
@@ -77,7 +89,7 @@ static int accept_one(int listener) {
 int seal_connect(struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
                  int *ret_ours, int *ret_program) {
   _cleanup_close_ int listener = -1, ours = -1;
-  int r = seal_listen(c, local, 1, &listener);
+  int r = listen_at(c, local, 1, &listener);
   if (r == 0)
     r = seal_enter(c, local, remote, &ours);
   if (r < 0)

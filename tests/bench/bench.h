@@ -11,6 +11,7 @@
 #ifndef CAPNET_BENCH_H
 #define CAPNET_BENCH_H
 
+#include <capnet.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -92,6 +93,14 @@ static inline uint64_t bench_receive(int fd, bool pattern, char *buf) {
     sum += good ? (uint64_t)n : 0;
   }
   return sum;
+}
+
+/* BENCH_FORM: "socket" and "pair"; otherwise the daemon chooses. */
+static inline enum capnet_tcp_form bench_form(void) {
+  const char *form = getenv("BENCH_FORM");
+  if (!form)
+    return CAPNET_FORM_AUTO;
+  return strcmp(form, "socket") == 0 ? CAPNET_FORM_SOCKET : strcmp(form, "pair") == 0 ? CAPNET_FORM_PAIR : CAPNET_FORM_AUTO;
 }
 
 #endif

@@ -11,7 +11,7 @@ import sys
 
 import load
 import report
-from lab import NAME, PORT, SERVED, SOCKETS, TAP, VETH, Lab, Missing, cpu, idle
+from lab import NAME, PORT, SERVED_BY, SOCKETS, TAP, VETH, Lab, Missing, cpu, idle, kernel_memory
 
 # figure, unit, kernel's address and port, capnet's, amount, the figure of its CPU time per GB
 PAIRS = (
@@ -24,28 +24,33 @@ PAIRS = (
     ("names", "1/s", (f"{VETH}.2", NAME), ("-", NAME), 1000, None),
 )
 ALONE = (("start-to-lease", "ms"), ("idle-rss", "kB"), ("idle-wakeups", "1/s"), ("held-rss", "kB"),
-         ("held-wakeups", "1/s"))
+         ("held-wakeups", "1/s"), ("held-kernel", "kB"))
+FORMS = ("auto", "socket", "pair")
 
 
-def one(lab, figure, daemon, via, target, amount):
-    """The value, and the CPU seconds of the measuring program and of the daemon, without the peer's."""
-    before = cpu() + (cpu(daemon.pid) if via == "capnet" else 0)
-    if target is None:  # from the kernel to capnet's listener
-        value = lab.run(figure.removesuffix("-in"), "kernel", lab.leased, SERVED, amount, ns=lab.far)
+def one(lab, figure, daemon, form, row, amount):
+    """The value, and the CPU seconds of the measuring program and of the daemon, without the peer's. form None: the
+    kernel's own TCP."""
+    _, _, kernel, capnet, _, _ = row
+    before = cpu() + (cpu(daemon.pid) if form else 0)
+    if form and capnet is None:  # from the kernel to capnet's listener
+        value = lab.run(figure.removesuffix("-in"), "kernel", lab.leased, SERVED_BY[form], amount, ns=lab.far)
     else:
-        value = lab.run(figure.removesuffix("-in"), via, *target, amount)
-    return value, cpu() + (cpu(daemon.pid) if via == "capnet" else 0) - before
+        value = lab.run(figure.removesuffix("-in"), "capnet" if form else "kernel", *(capnet if form else kernel), amount,
+                        form=form or "auto")
+    return value, cpu() + (cpu(daemon.pid) if form else 0) - before
 
 
 def paired(lab, args, daemon, emit):
-    for figure, unit, kernel, capnet, amount, cost in PAIRS:
+    for row in PAIRS:
+        figure, unit, _, _, amount, cost = row
         if args.figures and not {figure, cost} & set(args.figures):
             continue
         n = max(1, int(amount * args.scale))
         rounds, costs = [], []
         for _ in range(args.rounds):
-            reference, spent = one(lab, figure, None, "kernel", kernel, n)
-            value, mine = one(lab, figure, daemon, "capnet", capnet, n) if daemon else (None, None)
+            reference, spent = one(lab, figure, daemon, args.versus, row, n)
+            value, mine = one(lab, figure, daemon, args.form, row, n) if daemon else (None, None)
             rounds.append((value, reference))
             costs.append((mine and mine * 1e9 / n, spent * 1e9 / n))
         emit(report.summarize(figure, unit, rounds))
@@ -53,22 +58,31 @@ def paired(lab, args, daemon, emit):
             emit(report.summarize(cost, "s/GB", costs))
 
 
-def hold(lab, p, args, stack):
-    """With connections that do nothing: resident, wake-ups."""
-    lab.start([lab.program("tests/bench/bench-run"), "hold", "capnet", f"{TAP}.1", PORT, str(SOCKETS)], ready=b"ready",
-              stack=stack)
-    return idle(p.pid, args.idle)
+def hold(lab, p, args, form):
+    """With connections that do nothing: resident, wake-ups, and what the kernel holds for each, both its ends and the
+    peer's among it."""
+    with contextlib.ExitStack() as stack:
+        before = kernel_memory()
+        lab.start([lab.program("tests/bench/bench-run"), "hold", "capnet", f"{TAP}.1", PORT, str(SOCKETS)],
+                  ready=b"ready", stack=stack, form=form)
+        grown = (kernel_memory() - before) / SOCKETS
+        return (*idle(p.pid, args.idle), grown)
 
 
 def alone(lab, args, emit):
-    """What has no counterpart: the reference is null."""
+    """What has no counterpart, so the reference is null, but with --versus the other form's."""
     rounds = {figure: [] for figure, _ in ALONE}
     for _ in range(args.rounds):
-        with contextlib.ExitStack() as stack:
-            p, took = lab.daemon(stack, fresh=True)
-            values = [took * 1000, *idle(p.pid, args.idle), *hold(lab, p, args, stack)]
-            for (figure, _), value in zip(ALONE, values):
-                rounds[figure].append((value, None))
+        sides = []
+        for form in (args.form, args.versus):
+            if not form:
+                sides.append([None] * len(ALONE))
+                continue
+            with contextlib.ExitStack() as stack:
+                p, took = lab.daemon(stack, fresh=True)
+                sides.append([took * 1000, *idle(p.pid, args.idle), *hold(lab, p, args, form)])
+        for i, (figure, _) in enumerate(ALONE):
+            rounds[figure].append((sides[0][i], sides[1][i]))
     for figure, unit in ALONE:
         if not args.figures or figure in args.figures:
             emit(report.summarize(figure, unit, rounds[figure]))
@@ -86,7 +100,7 @@ def measure(lab, args, emit):
     with contextlib.ExitStack() as stack:
         p, _ = lab.daemon(stack, fresh=False)
         lab.leased = lab.address()
-        lab.serve(stack)
+        lab.serve(stack, {args.form, args.versus or args.form})
         paired(lab, args, p, emit)
 
 
@@ -98,6 +112,8 @@ def arguments():
     ap.add_argument("--rounds", type=int, default=5, help="of each figure (default: 5)")
     ap.add_argument("--scale", type=float, default=1, help="factor of the amounts (default: 1)")
     ap.add_argument("--idle", type=float, default=10, help="seconds of idleness that are watched (default: 10)")
+    ap.add_argument("--form", choices=FORMS, default="auto", help="of capnet's descriptors (default: auto)")
+    ap.add_argument("--versus", choices=FORMS, help="the reference is capnet with this form, not the kernel")
     ap.add_argument("--references-only", action="store_true", help="without capnetd")
     ap.add_argument("--load", action="store_true", help="no figures: is everything right under load, and nothing left?")
     ap.add_argument("figures", nargs="*", metavar="FIGURE", help=" ".join(names) + " (default: all)")

@@ -73,11 +73,24 @@ static capnet *listen_capnet(uint16_t port) {
   capnet *cap = NULL, *listener = NULL, *channel = NULL;
   if (capnet_open(BENCH_GRANT, BENCH_GRANT, "tcp-listen", BENCH_TIMEOUT_MS, &cap, &err) < 0 ||
       capnet_tcp_listen(cap, "interface-address", port, 0, BENCH_TIMEOUT_MS, &listener, NULL, &err) < 0 ||
-      capnet_tcp_accept_channel(listener, BENCH_TIMEOUT_MS, &channel, &err) < 0) {
+      capnet_tcp_accept_channel_form(listener, bench_form(), BENCH_TIMEOUT_MS, &channel, &err) < 0) {
     (void)fprintf(stderr, "bench: %s: %s\n", err.code, err.message);
     exit(1);
   }
   return channel; /* the other two are kept open to the end */
+}
+
+/* A real listening socket; the rest is as with any other. */
+static int listen_socket(uint16_t port) {
+  struct capnet_error err = {0};
+  capnet *cap = NULL, *listener = NULL;
+  int fd = -1;
+  if (capnet_open(BENCH_GRANT, BENCH_GRANT, "tcp-listen", BENCH_TIMEOUT_MS, &cap, &err) < 0 ||
+      capnet_tcp_listen_socket(cap, "interface-address", port, 0, 0, BENCH_TIMEOUT_MS, &fd, &listener, NULL, &err) < 0) {
+    (void)fprintf(stderr, "bench: %s: %s\n", err.code, err.message);
+    exit(1);
+  }
+  return fd; /* the other two are kept open to the end */
 }
 
 /* Nagle's algorithm stays on: nothing here writes twice without reading, and the option would be one more call. */
@@ -118,14 +131,16 @@ static void handle(int fd, int listener) {
 
 int main(int argc, char **argv) {
   if (argc != 3) {
-    (void)fprintf(stderr, "usage: bench-peer ADDRESS|capnet PORT\n");
+    (void)fprintf(stderr, "usage: bench-peer ADDRESS|capnet|capnet-socket PORT\n");
     return 2;
   }
   (void)signal(SIGCHLD, SIG_IGN);
   (void)signal(SIGPIPE, SIG_IGN);
   uint16_t port = (uint16_t)atoi(argv[2]);
   capnet *channel = strcmp(argv[1], "capnet") == 0 ? listen_capnet(port) : NULL;
-  int listener = channel ? capnet_fd(channel) : listen_kernel(argv[1], port);
+  int listener = channel                                     ? capnet_fd(channel)
+                 : strcmp(argv[1], "capnet-socket") == 0 ? listen_socket(port)
+                                                             : listen_kernel(argv[1], port);
   (void)puts("ready");
   (void)fflush(stdout);
   for (;;) {

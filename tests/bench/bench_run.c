@@ -6,7 +6,7 @@
  *                                                          its standard input
  *   bench-run calls kernel|capnet - - AMOUNT               round trips/s: bare SEQPACKET, or Describe of the grant's ping
  *   bench-run names kernel|capnet SERVER NAME AMOUNT       look-ups/s of an A record, one at a time: c-ares, or capnet
- * capnet takes what it needs from the grant "bench".
+ * capnet takes what it needs from the grant "bench"; BENCH_FORM (environment) is the form of its connections.
  */
 #include "tests/bench/bench.h"
 
@@ -50,7 +50,7 @@ static int target_connect(const struct target *t) {
     struct capnet_error err;
     struct capnet_tcp tcp;
     struct capnet_tcp_options nodelay = {.set = CAPNET_TCP_NODELAY, .nodelay = 1};
-    if (capnet_tcp_connect(t->cap, t->address, t->port, &nodelay, TIMEOUT_MS, &tcp, &err) < 0) {
+    if (capnet_tcp_connect_form(t->cap, bench_form(), t->address, t->port, &nodelay, TIMEOUT_MS, &tcp, &err) < 0) {
       die_of(&err);
     }
     capnet_close(tcp.control);

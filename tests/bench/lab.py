@@ -14,6 +14,7 @@ import time
 
 TAP, VETH, EMBEDDED = "10.77.1", "10.77.2", "10.0.2"
 PORT, SERVED, FORWARDED, NAME = "7077", "7078", "7079", "host.bench.test"
+SERVED_BY = {"auto": SERVED, "pair": "7080", "socket": "7081"}  # the port of the granted listener, by form
 
 
 SOCKETS = 1000
@@ -39,8 +40,8 @@ class Lab:
     def inside(ns, command):
         return ["ip", "netns", "exec", ns, *command] if ns else list(command)
 
-    def start(self, command, ns=None, ready=None, stack=None):
-        p = subprocess.Popen(self.inside(ns, command), stdin=subprocess.PIPE, env=self.environment(),
+    def start(self, command, ns=None, ready=None, stack=None, form="auto"):
+        p = subprocess.Popen(self.inside(ns, command), stdin=subprocess.PIPE, env=self.environment(form),
                              stdout=subprocess.PIPE if ready else subprocess.DEVNULL,
                              stderr=open(os.path.join(self.dir, os.path.basename(command[0]) + ".log"), "ab"))
         (stack or self.stack).callback(self.stop, p)
@@ -106,15 +107,16 @@ class Lab:
                 raise Missing(f"waited {seconds} s for {what}")
             time.sleep(step)
 
-    def environment(self):
-        return dict(os.environ, CAPNET_GRANTS_DIR=self.grants, LD_LIBRARY_PATH=os.path.join(self.build, ".libs"))
+    def environment(self, form="auto"):
+        return dict(os.environ, CAPNET_GRANTS_DIR=self.grants, LD_LIBRARY_PATH=os.path.join(self.build, ".libs"),
+                    BENCH_FORM=form)
 
-    def run(self, figure, via, where, port, amount, ns=None):
-        """ns: where the kernel's side runs, "near" unless told."""
+    def run(self, figure, via, where, port, amount, ns=None, form="auto"):
+        """ns: where the kernel's side runs, "near" unless told. form: of capnet's descriptors."""
         command = [self.program("tests/bench/bench-run"), figure, via, where, str(port), str(amount)]
         ns = (ns or self.near) if via == "kernel" else None
         try:
-            p = subprocess.run(self.inside(ns, command), env=self.environment(), capture_output=True, text=True,
+            p = subprocess.run(self.inside(ns, command), env=self.environment(form), capture_output=True, text=True,
                                timeout=RUN_S, check=False)
         except subprocess.TimeoutExpired as e:
             raise Missing(f"{figure} over {via} to {where}: not done after {RUN_S} s") from e
@@ -141,7 +143,7 @@ class Lab:
             f.write(f"[grant]\ndescription = tools/bench\nusers = root\nlimit.sockets = {SOCKETS}\n"
                     f"limit.children = {2 * SOCKETS}\nlimit.endpoints = {2 * SOCKETS}\n\n"
                     f"[connect]\nallow = {net}.0/24:*\n\n"
-                    f"[listen]\nallow = interface-address:{SERVED}\n\n[ping]\nallow = {net}.0/24\n\n"
+                    f"[listen]\nallow = interface-address:7078-7081\n\n[ping]\nallow = {net}.0/24\n\n"
                     f"[dns]\nallow = bench.test\n\n[status]\nallow = all\n")
 
     def status(self, section):
@@ -173,9 +175,11 @@ class Lab:
         """That capnetd leased."""
         return next(a["address"] for i in self.status("interfaces") for a in i["addresses"])
 
-    def serve(self, stack):
-        """The peer's program behind a granted listener."""
-        self.start([self.program("tests/bench/bench-peer"), "capnet", SERVED], ready=b"ready", stack=stack)
+    def serve(self, stack, forms=("auto",)):
+        """The peer's program behind a granted listener: accept channels, but for real sockets a listening one."""
+        for form in forms:
+            self.start([self.program("tests/bench/bench-peer"), "capnet-socket" if form == "socket" else "capnet",
+                        SERVED_BY[form]], ready=b"ready", stack=stack, form=form)
 
 
 # --- what processes cost ("ip netns exec" replaces itself, so a Popen's pid is the program's own)
@@ -195,6 +199,13 @@ def switches(pid):
         with open(f"/proc/{pid}/task/{task}/status", encoding="ascii") as f:
             total += sum(int(line.split()[1]) for line in f if line.startswith("voluntary_ctxt"))
     return total
+
+
+def kernel_memory():
+    """Kilobytes that the kernel holds for itself and cannot give back: sockets and their buffers among it."""
+    with open("/proc/meminfo", encoding="ascii") as f:
+        fields = dict(line.split(":", 1) for line in f)
+    return sum(int(fields[k].split()[0]) for k in ("SUnreclaim", "KernelStack", "PageTables") if k in fields)
 
 
 def resident(pid):

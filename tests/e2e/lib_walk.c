@@ -289,6 +289,49 @@ static void connections(void) {
   capnet_close(cap);
 }
 
+/* Forms by name; a listening socket for accept(2). The case knows that this machine has real sockets. */
+static void real_sockets(void) {
+  capnet *cap = take("tcp-connect"), *listen = take("tcp-listen"), *listener = NULL, *channel = NULL, *none = NULL;
+  struct capnet_tcp tcp = {.fd = -1};
+  struct sockaddr_in sa = {0};
+  socklen_t len = sizeof sa;
+  uint16_t port;
+  int server = kernel_listen(&port), fd = -1;
+  WORKS(capnet_tcp_connect_form(cap, CAPNET_FORM_SOCKET, PEER, port, NULL, T, &tcp, &err));
+  CHECK(tcp.form == CAPNET_FORM_SOCKET && getpeername(tcp.fd, (struct sockaddr *)&sa, &len) == 0);
+  CHECK(sa.sin_family == AF_INET && sa.sin_addr.s_addr == inet_addr(PEER) && ntohs(sa.sin_port) == port);
+  capnet_tcp_close(&tcp);
+  WORKS(capnet_tcp_connect_form(cap, CAPNET_FORM_PAIR, PEER, port, NULL, T, &tcp, &err));
+  CHECK(tcp.form == CAPNET_FORM_PAIR);
+  capnet_tcp_close(&tcp);
+  FAILS(capnet_tcp_connect_form(cap, (enum capnet_tcp_form)7, PEER, port, NULL, T, &tcp, &err), EINVAL, "MALFORMED");
+  close(server);
+
+  FAILS(capnet_tcp_listen_socket(listen, NULL, 9999, 0, 0, T, &fd, &none, NULL, &err), EACCES, "DENIED");
+  WORKS(capnet_tcp_listen_socket(listen, NULL, 8081, 4, 1, T, &fd, &listener, NULL, &err));
+  int peer = kernel_connect(8081), mine = accept(fd, (struct sockaddr *)&sa, &len);
+  CHECK(mine >= 0 && sa.sin_addr.s_addr == inet_addr(PEER));
+  FAILS(capnet_tcp_accept(listener, T, &tcp, &err), EBUSY, "CONFLICT");
+  FAILS(capnet_tcp_accept_channel_form(listener, CAPNET_FORM_PAIR, T, &none, &err), EBUSY, "CONFLICT");
+  close(mine);
+  close(peer);
+  capnet_close(listener);
+  CHECK(accept(fd, NULL, NULL) < 0 && errno == EINVAL); /* it ended with its control */
+  close(fd);
+
+  WORKS(capnet_tcp_listen(listen, NULL, 8082, 4, T, &listener, NULL, &err));
+  WORKS(capnet_tcp_accept_channel_form(listener, CAPNET_FORM_PAIR, T, &channel, &err));
+  peer = kernel_connect(8082);
+  WORKS(capnet_tcp_channel_accept(channel, T, &tcp, &err));
+  CHECK(tcp.form == CAPNET_FORM_PAIR);
+  capnet_tcp_close(&tcp);
+  close(peer);
+  capnet_close(channel);
+  capnet_close(listener);
+  capnet_close(listen);
+  capnet_close(cap);
+}
+
 static void accepted(struct capnet_tcp *tcp, int peer) {
   char buf[4];
   CHECK(strcmp(tcp->remote.address, PEER) == 0);
@@ -467,6 +510,7 @@ int main(void) {
   forks();
   connections();
   listeners();
+  real_sockets();
   names();
   pings();
   capnet *manager = take("manager");

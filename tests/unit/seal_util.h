@@ -62,4 +62,13 @@ static inline bool becomes(int fd, short events) {
   return poll(&p, 1, 5000) == 1 && (p.revents & events);
 }
 
+/* accept(2) on a blocking listener without waiting: EAGAIN. */
+static inline int try_accept(int listener) {
+  struct pollfd p = {.fd = listener, .events = POLLIN};
+  if (poll(&p, 1, 0) == 1)
+    return accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+  errno = EAGAIN;
+  return -1;
+}
+
 #endif

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# Options of capnet-status, capnet-ping and capnet-resolve at their edges, and the exit codes that need no daemon.
+# Options of capnet-status, capnet-ping, capnet-resolve and capnet-run at their edges, and the exit codes that need no
+# daemon.
 set -u
 cd "${top_builddir:-.}" || exit 99
 export CAPNET_GRANTS_DIR
@@ -25,7 +26,7 @@ expect() {
   fi
 }
 
-for c in capnet-status capnet-ping capnet-resolve; do
+for c in capnet-status capnet-ping capnet-resolve capnet-run; do
   expect 0 '^Usage: ' $c --help
   expect 0 "^$c \\(capnet\\) [0-9]" $c --version
   expect 2 "$c" $c --no-such-option
@@ -64,6 +65,51 @@ done
 expect 2 'name is missing' capnet-resolve
 expect 2 'A or AAAA' capnet-resolve -t MX example.org
 expect 4 'sock' capnet-resolve -t aaaa -t A -S -W 1.5 example.org
+
+expect 2 'no --grant' capnet-run true
+expect 2 'no --grant' capnet-run -l 80 true
+expect 2 'no program' capnet-run -g web
+expect 2 'no program' capnet-run -g web -l 80 --inetd --
+expect 2 'named twice' capnet-run -g web -g /run/web.sock true
+expect 2 'no name of a grant' capnet-run -g a,b true
+for bad in 0 65536 http '' :80 80: a:80 '::1:80' '[192.0.2.1]:80' '[::1]80' 80= 80=a:b $'80=\033[2J' \
+  "80=$(printf '%0256d' 0)"; do
+  expect 2 '--listen .*: not \[ADDRESS:\]PORT\[=FDNAME\]$' capnet-run -g web -l "$bad" true
+done
+expect 2 'x1b' capnet-run -g web -l $'80=\033[2J' true
+for good in 80 65535 '*:80' interface-address:80=x 192.0.2.1:80 '[2001:db8::1]:80=six' "80=$(printf '%0255d' 0)"; do
+  expect 4 'web.sock' capnet-run -g web --listen "$good" --backlog 65535 --refuse true
+  expect 4 'web.sock' capnet-run -g web -l "$good" --inetd --max 65535 true
+done
+for bad in '' a:80 80=5 a=5 :80=5 a:0=5 a:80= a:80=-1 a:80=1024 a:80=x ::1:80=5 '[a]:80=5' '[]:80=5'; do
+  expect 2 '--connect .*: not HOST:PORT=FD' capnet-run -g web --connect "$bad" true
+done
+for good in a:80=0 a:80=1023 192.0.2.1:80=5 '[2001:db8::1]:80=5'; do
+  expect 4 'web.sock' capnet-run -g web -l 80 --form auto --connect "$good" true
+done
+expect 2 'is taken by a:80=5' capnet-run -g web --connect a:80=5 --connect b:81=5 true
+expect 2 "descriptor 3 is a listener's" capnet-run -g web -l 80 --connect a:80=3 true
+expect 2 "descriptor 4 is a listener's" capnet-run -g web --connect a:80=4 -l 80 -l 81 true
+expect 4 'web.sock' capnet-run -g web --connect a:80=4 -l 80 true
+expect 2 '--backlog 0 is no number' capnet-run -g web -l 80 --backlog 0 true
+expect 2 '--backlog 65536 is no number' capnet-run -g web -l 80 --backlog 65536 true
+expect 2 '--max x is no number' capnet-run -g web -l 80 --inetd --max x true
+expect 2 '--form sockets: auto, socket or pair' capnet-run -g web --connect a:80=5 --form sockets true
+expect 2 '--backlog without --listen' capnet-run -g web --backlog 5 true
+expect 2 '--refuse without --listen' capnet-run -g web --refuse true
+expect 2 '--inetd without --listen' capnet-run -g web --inetd true
+expect 2 '--max without --inetd' capnet-run -g web -l 80 --max 5 true
+expect 2 '--form without --connect' capnet-run -g web -l 80 --form pair true
+expect 2 'exclude each other' capnet-run -g web -l 80 --inetd --connect a:80=5 true
+listens='' connects=''
+for i in $(seq 1 32); do listens+=" -l $i"; done
+for i in $(seq 100 163); do connects+=" --connect a:80=$i"; done
+# shellcheck disable=SC2086
+{
+  expect 4 'web.sock' capnet-run -g web $listens $connects true
+  expect 2 'more than 32 times --listen' capnet-run -g web $listens -l 33 true
+  expect 2 'more than 64 times --connect' capnet-run -g web $connects --connect a:80=5 true
+}
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ $failed = 0 ]
