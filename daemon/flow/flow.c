@@ -53,12 +53,22 @@ static void set_events(struct flow *f) {
   (void)loop_watch_set(f->watch, events);
 }
 
+static void info_of(const struct flow *f, struct flow_info *ret) {
+  flow_entry_info(&f->entry, ret);
+  ret->dead = f->over;
+  ret->form = f->form->name;
+  if (f->conn)
+    stack_conn_info(f->conn, &ret->conn);
+  if (f->over)
+    ret->conn.end = f->end;
+}
+
 /* The one place where a flow ends: status keeps what it was, the owner is told at the end of the turn. */
 static void finish(struct flow *f, enum stack_end why) {
   if (f->over)
     return;
   struct flow_info info;
-  flow_info(f, &info);
+  info_of(f, &info);
   info.conn.end = why;
   flow_bury(f->table, &info);
   f->over = true;
@@ -307,21 +317,27 @@ static enum flow_blocked blocked_on(const struct flow *f, const struct flow_info
   return f->client_eof || info->client_send_queue ? FLOW_BLOCKED_NOTHING : FLOW_BLOCKED_CLIENT_SENDING;
 }
 
-void flow_info(const struct flow *f, struct flow_info *ret) {
-  flow_entry_info(&f->entry, ret);
-  ret->dead = f->over;
-  ret->form = f->form->name;
-  if (f->conn)
-    stack_conn_info(f->conn, &ret->conn);
-  if (f->over)
-    ret->conn.end = f->end;
-  if (f->fd < 0)
-    return;
+/* Both ends of the descriptor are buffers: of a real socket the program's counts as well. */
+static void client_info(const struct flow *f, struct flow_info *ret) {
+  struct seal_queues theirs;
   ret->has_client = true;
   ret->client_recv_queue = queue_of(f->fd, SIOCOUTQ);
   ret->client_recv_capacity = capacity_of(f->fd, SO_SNDBUF);
   ret->client_send_queue = queue_of(f->fd, SIOCINQ);
-  ret->client_send_capacity = ret->client_recv_capacity; /* both ends are made alike */
+  ret->client_send_capacity = f->chamber ? capacity_of(f->fd, SO_RCVBUF) : ret->client_recv_capacity;
+  if (f->chamber && seal_program_queues(f->chamber, &ret->conn.local, &ret->conn.remote, &theirs)) {
+    ret->client_recv_queue += theirs.unread;
+    ret->client_recv_capacity += theirs.recv_capacity;
+    ret->client_send_queue += theirs.unsent;
+    ret->client_send_capacity += theirs.send_capacity;
+  }
+}
+
+void flow_info(const struct flow *f, struct flow_info *ret) {
+  info_of(f, ret);
+  if (f->fd < 0)
+    return;
+  client_info(f, ret);
   ret->blocked = blocked_on(f, ret);
 }
 

@@ -75,6 +75,7 @@ static struct seal_chamber *by_owner(struct seal *s, uint64_t owner) {
 }
 
 static void forget(struct seal_chamber *c) {
+  c->diag = fd_close(c->diag);
   for (int side = 0; side < SEAL_SIDES; side++)
     for (int family = 0; family < SEAL_FAMILIES; family++) {
       struct seal_pool *p = &c->pools[side][family];
@@ -96,6 +97,7 @@ static int request_chamber(struct seal *s) {
   if (!c)
     return -ENOMEM;
   c->s = s;
+  c->diag = -1;
   c->number = ++s->last_number;
   for (int side = 0; side < SEAL_SIDES; side++)
     c->pools[side][SEAL_V4].target = c->pools[side][SEAL_V6].target = STORE;
@@ -144,6 +146,10 @@ static void take_answer(struct seal *s, const struct seal_message *m, const int 
   if (c && (m->op == SEAL_SOCKETS || m->op == SEAL_YOURS) && m->side < SEAL_SIDES) {
     store(c, m, fds, n);
     return;
+  }
+  if (c && m->op == SEAL_MAKE && n > 0) {
+    c->diag = fds[0];
+    fds++, n--;
   }
   for (unsigned i = 0; i < n; i++)
     (void)close(fds[i]);
@@ -375,5 +381,6 @@ void seal_get_stats(const struct seal *s, struct seal_stats *ret) {
     for (int side = 0; side < SEAL_SIDES; side++)
       for (int family = 0; family < SEAL_FAMILIES; family++)
         ret->sockets += c->pools[side][family].n + c->pools[side][family].arrived;
+    ret->sockets += c->diag >= 0;
   }
 }

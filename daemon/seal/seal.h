@@ -51,7 +51,7 @@ struct seal_chamber *seal_chamber_unref(struct seal_chamber *c); /* returns NULL
 /* What it has cost so far, and what lies in store. */
 struct seal_stats {
   uint64_t chambers;      /* made and not given up, the spare ones included */
-  uint64_t sockets;       /* fresh ones, descriptors of ours */
+  uint64_t sockets;       /* descriptors of ours that are for no connection yet: fresh ones, and one of sock_diag each */
   uint64_t waits;         /* times that the daemon waited for the helper */
 };
 void seal_get_stats(const struct seal *s, struct seal_stats *ret);
@@ -69,6 +69,15 @@ int seal_listen(struct seal_chamber *c, const struct net_endpoint *local, unsign
 /* Our end of a connection that comes in on a listening socket which a program holds. Whether it was there shows on the
  * descriptor (ECONNREFUSED when not). */
 int seal_enter(struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote, int *ret_ours);
+
+/* What lies in the program's end of a connection, bytes, and room as the kernel accounts for it; asked of the kernel, for
+ * who wants to see it. false: the kernel cannot tell, or the end is gone. */
+struct seal_queues {
+  uint32_t unread, recv_capacity; /* received, and not read by the program */
+  uint32_t unsent, send_capacity; /* written by it, and not received by our end */
+};
+bool seal_program_queues(const struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
+                         struct seal_queues *ret);
 
 /* How many connections wait in the accept queue of a listening socket, and how many may (listen(2)'s backlog as the
  * program set it last). false: it does not listen any more. */

@@ -95,7 +95,7 @@ static struct chamber *find(const struct helper *h, uint64_t number) {
   return c;
 }
 
-static int make(struct helper *h, uint64_t number, char why[SEAL_WHY_MAX]) {
+static int make(struct helper *h, uint64_t number, char why[SEAL_WHY_MAX], int *ret_diag) {
   if (h->n >= SEAL_CHAMBERS_MAX || find(h, number)) {
     (void)snprintf(why, SEAL_WHY_MAX, "there are %u sealed namespaces already", h->n);
     return -ENOBUFS;
@@ -110,6 +110,7 @@ static int make(struct helper *h, uint64_t number, char why[SEAL_WHY_MAX]) {
   c->next = h->chambers;
   h->chambers = c;
   h->n++;
+  *ret_diag = seal_net_diag(&c->net);
   return 0;
 }
 
@@ -146,7 +147,7 @@ static int answer(int fd, struct seal_message *m, int *fds) {
   } control = {0};
   struct iovec iov = {.iov_base = m, .iov_len = sizeof *m};
   struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
-  if (m->op == SEAL_SOCKETS && m->n > 0) {
+  if (fds && m->n > 0) {
     msg.msg_control = control.buf;
     msg.msg_controllen = CMSG_SPACE(m->n * sizeof(int));
     control.head.cmsg_level = SOL_SOCKET;
@@ -165,13 +166,17 @@ static void serve_one(struct helper *h, struct seal_message *m) {
     drop(h, m->chamber);
     return;
   }
-  if (m->op == SEAL_MAKE)
-    m->error = make(h, m->chamber, m->why);
-  else if (m->op == SEAL_SOCKETS) {
+  if (m->op == SEAL_MAKE) {
+    fds[0] = -1;
+    m->error = make(h, m->chamber, m->why, &fds[0]);
+    m->n = fds[0] >= 0;
+  } else if (m->op == SEAL_SOCKETS)
     sockets(h, m, fds);
-    n = m->n;
-  } else
+  else {
     m->error = -EINVAL;
+    m->n = 0;
+  }
+  n = m->n;
   r = answer(h->fd, m, fds);
   while (n > 0)
     (void)close(fds[--n]);

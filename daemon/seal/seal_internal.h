@@ -21,6 +21,7 @@ struct seal_chamber {
   uint64_t number, owner; /* owner 0: nobody's yet */
   unsigned refs;
   bool ready;
+  int diag; /* a sock_diag(7) socket of the programs' side; -1: none */
   struct seal_pool pools[SEAL_SIDES][SEAL_FAMILIES];
 };
 

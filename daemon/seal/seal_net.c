@@ -276,6 +276,14 @@ void seal_net_done(struct seal_net *n) {
 
 /* --- sockets ------------------------------------------------------------------------------------------------------ */
 
+int seal_net_diag(const struct seal_net *n) {
+  int r = enter(n, SEAL_PROGRAMS);
+  if (r < 0)
+    return r;
+  const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+  return fd < 0 ? -errno : fd;
+}
+
 static void set(int fd, int level, int option, int value) { (void)setsockopt(fd, level, option, &value, sizeof value); }
 
 static int new_socket(enum seal_side side, int family) {

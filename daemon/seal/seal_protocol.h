@@ -15,7 +15,7 @@ enum seal_side { SEAL_OURS, SEAL_PROGRAMS, SEAL_SIDES };
 
 enum seal_op {
   SEAL_READY,   /* helper, once: error and why, or 0 */
-  SEAL_MAKE,    /* makes a chamber of this number; answered */
+  SEAL_MAKE,    /* makes a chamber of this number; answered, with a sock_diag socket of the programs' side if n is 1 */
   SEAL_DROP,    /* forgets it; not answered. The namespaces live on while a socket of theirs does */
   SEAL_SOCKETS, /* n fresh sockets of one side and family; answered with as many as could be made, error says why not all */
   /* Helper, after each SEAL_SOCKETS: its own copies of those are closed. Before, closing one would not end it. */

@@ -283,7 +283,8 @@ Test(run_programs, a_daemon_without_sockets_is_said) {
   begin(&w);
   start(&w, "exec ./capnet-run -g web -l 80 -- echo ran");
   cr_assert_eq(wait_end(&w, said), 1);
-  cr_assert_str_eq(said, "capnet-run: --listen 80: the daemon gives no listening sockets: it is an older one (grant web)\n");
+  cr_assert_str_eq(said, "capnet-run: --listen 80: the daemon gives no listening sockets: it is an older one"
+                         " (grant web)\n");
   end(&w);
 }
 
@@ -348,7 +349,8 @@ Test(run_programs, inetd_says_who_is_there) {
 }
 
 Test(run_programs, every_address_of_a_name_is_tried_in_order) {
-  struct world w = {.addresses = {{"192.0.2.1", "192.0.2.2"}, {"2001:db8::1", "2001:db8::2"}}, .answers = "2001:db8::1"};
+  struct world w = {.addresses = {{"192.0.2.1", "192.0.2.2"}, {"2001:db8::1", "2001:db8::2"}},
+                    .answers = "2001:db8::1"};
   char said[2048];
   begin(&w);
   start(&w, "exec ./capnet-run -g web --connect host.example:80=5 -- sh -c 'cat <&5'");
