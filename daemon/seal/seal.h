@@ -25,6 +25,7 @@ struct seal_chamber;
 
 #define SEAL_WHY_MAX 160
 #define SEAL_CHAMBERS_MAX 256
+#define SEAL_PROGRAMS_PORT 65535 /* the only one that a program could bind: not for connections and listeners of ours */
 #define SEAL_IDLE_MAX 16 /* chambers without a holder that are kept for their owner's next connection */
 
 struct seal_config {
@@ -60,7 +61,8 @@ void seal_get_stats(const struct seal *s, struct seal_stats *ret);
 
 /* A connection between two sockets of the chamber: the program's end has the local address and the remote peer that are
  * given, close-on-exec, blocking, TCP_NODELAY; ours is non-blocking, and any close of it that is not prepared (a crash)
- * resets. Both addresses of one family. -EADDRINUSE: a program of this owner is in the way; -EMFILE, -ETIME, -EPIPE,
+ * resets. Both addresses of one family. -EADDRINUSE: a program of this owner is in the way, or local has
+ * SEAL_PROGRAMS_PORT; -EMFILE, -ETIME, -EPIPE,
  * -ENOBUFS. */
 int seal_connect(struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
                  int *ret_ours, int *ret_program);

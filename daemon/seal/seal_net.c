@@ -38,7 +38,7 @@ struct setting {
 #define PROGRAMS (1u << SEAL_PROGRAMS)
 #define BOTH (OURS | PROGRAMS)
 
-/* In this order: the range of ephemeral ports must not reach into the privileged ones. */
+/* In this order: the range of ephemeral ports must not reach into the privileged ones. 65535 is SEAL_PROGRAMS_PORT. */
 static const struct setting settings[] = {
     {PROGRAMS, false, "ipv4/ip_local_port_range", "65535 65535"},
     {PROGRAMS, false, "ipv4/ip_unprivileged_port_start", "65535"},

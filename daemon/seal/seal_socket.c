@@ -39,6 +39,8 @@ static int bind_to(int fd, const struct net_endpoint *e) {
 }
 
 static int listen_at(struct seal_chamber *c, const struct net_endpoint *local, unsigned backlog, int *ret) {
+  if (local->port == SEAL_PROGRAMS_PORT)
+    return -EADDRINUSE;
   _cleanup_close_ int fd = seal_take(c, SEAL_PROGRAMS, local->addr.family);
   if (fd < 0)
     return fd;

@@ -131,6 +131,21 @@ Test(seal, a_listener_s_queue) {
   seal_end(s);
 }
 
+/* Of 65535 ports the last is the programs' own. */
+Test(seal, ports_at_n_and_one_more) {
+  struct seal *s = seal_or_skip();
+  struct seal_chamber *c = chamber(s, 1);
+  int ours = -1, program = -1;
+  const struct net_endpoint last = at("10.0.2.15:65534"), over = at("10.0.2.15:65535"), r = at("192.0.2.7:65535");
+  cr_assert_eq(seal_connect(c, &last, &r, &ours, &program), 0);
+  close(ours);
+  close(program);
+  cr_expect_eq(seal_connect(c, &over, &r, &ours, &program), -EADDRINUSE);
+  cr_expect_eq(seal_listen(c, &over, 1, &program), -EADDRINUSE);
+  seal_chamber_unref(c);
+  seal_end(s);
+}
+
 Test(seal, owners_do_not_meet) {
   struct seal *s = seal_or_skip();
   struct seal_chamber *one = chamber(s, 1), *two = chamber(s, 2);
