@@ -24,9 +24,12 @@ capnet_resolve_LDADD = $(CLIENT_LIBS)
 bin_PROGRAMS += capnet
 capnet_SOURCES = clients/capnet.c
 capnet_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
+# All but main(): the unit tests link it.
+noinst_LTLIBRARIES += libclientrun.la
+libclientrun_la_SOURCES = clients/run.h clients/run_parse.c clients/run_sockets.c clients/run_fds.c clients/run_inetd.c
 bin_PROGRAMS += capnet-run
 capnet_run_SOURCES = clients/run.c
-capnet_run_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
+capnet_run_LDADD = libclientrun.la libclient.la libcapnet.la $(JANSSON_LIBS)
 bin_PROGRAMS += capnet-cat
 capnet_cat_SOURCES = clients/cat.c
 capnet_cat_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)

@@ -1,144 +1,162 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * capnet-run: takes the connection of each grant's socket, hands them down in CAPNET_FDS, and becomes the program. The
- * shared connection is handed down, not a private endpoint: every process below opens its own from it.
+ * shared connection is handed down, not a private endpoint: every process below opens its own from it. For programs
+ * that know nothing of capnet it asks the grants for real sockets first, and hands those down (run_sockets.c,
+ * run_fds.c), or accepts for them (run_inetd.c).
  */
-#include "clients/client.h"
+#include "clients/run.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define GRANTS_MAX 64
-
 static const char help[] =
-    "Usage: capnet-run --grant NAME [--grant NAME...] [--] PROGRAM [ARGUMENT...]\n"
+    "Usage: capnet-run --grant NAME [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
     "\n"
     "Runs PROGRAM with the named grants inherited as open descriptors (CAPNET_FDS=NAME=FD,...). What was inherited\n"
     "by capnet-run itself under other names is not handed on.\n"
     "\n"
-    "  -g, --grant NAME    a grant of the daemon, or PATH or NAME=PATH of a grant's socket\n"
+    "  -g, --grant NAME    a grant of the daemon, or PATH or NAME=PATH of a grant's socket; repeatable\n"
     "  -c, --check         ask each grant for its contents first, and fail when one is refused\n"
+    "\n"
+    "Real sockets out of the grants, for a PROGRAM that knows nothing of capnet:\n"
+    "  -l, --listen [ADDRESS:]PORT[=FDNAME]\n"
+    "                      a listening socket, handed down as systemd does: from descriptor 3 on, in this order,\n"
+    "                      with LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES (FDNAME, else PORT); ADDRESS is an\n"
+    "                      address ([IPv6]), * or interface-address, else what the rules name; repeatable\n"
+    "      --backlog N     connections that may wait at each listener (else the daemon's default)\n"
+    "      --refuse        reset those beyond the backlog at once instead of letting them try again\n"
+    "      --inetd         stay, accept, and run one PROGRAM for each connection: its standard input and output\n"
+    "      --max N         with --inetd at most so many at a time (64)\n"
+    "      --connect HOST:PORT=FD\n"
+    "                      a connection that is opened first and handed down as descriptor FD; HOST is an address\n"
+    "                      ([IPv6]), or a name that a grant resolves; repeatable\n"
+    "      --form FORM     of such connections: socket, pair, or auto, a real socket where it can be had (auto)\n"
+    "\n"
     "      --help          show this\n"
     "      --version       show the version\n"
     "\n"
     "capnet-run hands out; it does not confine yet: PROGRAM keeps whatever else its user may do, the host's network\n"
     "and other grants' sockets among it.\n"
     "\n"
-    "Exit status: that of PROGRAM; 1 failed, 2 wrong usage, 3 refused, 4 no daemon answers, 126 PROGRAM cannot be\n"
-    "run, 127 it was not found.\n"
+    "Exit status: that of PROGRAM (0 after a signal, with --inetd); 1 failed, 2 wrong usage, 3 refused, or a listener\n"
+    "of --inetd ended, 4 no daemon answers, 126 PROGRAM cannot be run, 127 it was not found.\n"
     "\n"
     "See capnet-run(1).\n";
 
-struct grant {
-  char name[64];
-  const char *where;
-  int fd;
-};
+enum { OPT_BACKLOG = 256, OPT_REFUSE, OPT_INETD, OPT_MAX, OPT_CONNECT, OPT_FORM };
 
-/* "web", "/path/web.sock" (named by its file, without the suffix), "name=/path". */
-static bool parse_grant(const char *text, struct grant *g) {
-  const char *eq = strchr(text, '='), *from = text;
-  size_t len;
-  g->where = eq ? eq + 1 : text;
-  if (eq) {
-    len = (size_t)(eq - text);
-  } else {
-    const char *slash = strrchr(text, '/');
-    from = slash ? slash + 1 : text;
-    len = strlen(from);
-    if (slash && len > 5 && strcmp(from + len - 5, ".sock") == 0)
-      len -= 5;
-  }
-  if (len == 0 || len >= sizeof g->name || !*g->where || memchr(from, ',', len) || memchr(from, '/', len))
-    return false;
-  memcpy(g->name, from, len);
-  g->name[len] = 0;
-  return true;
-}
+/* --- options ------------------------------------------------------------------------------------------------------ */
 
-/* The shared descriptor answers only Open: a Grant handle of its own asks for the list. */
-static int check(const struct grant *g, struct capnet_error *err) {
-  __attribute__((cleanup(capnet_closep))) capnet *grant = NULL;
-  char *json = NULL;
-  int r = capnet_grant_open(g->where, NULL, 10000, &grant, err);
-  if (r == 0)
-    r = capnet_list(grant, 10000, &json, err);
-  free(json);
-  return r;
-}
-
-static int take(struct grant *g, bool checking) {
-  struct capnet_error err;
-  int r = checking ? check(g, &err) : 0;
-  if (r == 0)
-    r = capnet_grant_connect(g->where, &g->fd, &err);
-  if (r < 0)
-    return client_fail(&err, g->name);
-  if (fcntl(g->fd, F_SETFD, 0) < 0) {
-    client_warn("%s: %s", client_safe(g->name), strerror(errno));
-    return CLIENT_FAILED;
-  }
+static int add_grant(struct run *r, const char *text) {
+  struct run_grant *g = &r->grants[r->n_grants];
+  if (r->n_grants == RUN_GRANTS_MAX)
+    return client_usage("more than %d grants", RUN_GRANTS_MAX);
+  if (!run_parse_grant(text, g))
+    return client_usage("%s is no name of a grant", client_safe(text));
+  for (size_t i = 0; i < r->n_grants; i++)
+    if (strcmp(r->grants[i].name, g->name) == 0)
+      return client_usage("the grant %s is named twice", client_safe(text));
+  r->n_grants++;
   return CLIENT_OK;
 }
 
-static int hand_down(const struct grant *grants, size_t n) {
-  char fds[GRANTS_MAX * 80], *to = fds;
-  for (size_t i = 0; i < n; i++)
-    to += sprintf(to, "%s%s=%d", i ? "," : "", grants[i].name, grants[i].fd);
-  return setenv("CAPNET_FDS", fds, 1);
+static int add_listen(struct run *r, const char *text) {
+  if (r->n_listens == RUN_LISTENS_MAX)
+    return client_usage("more than %d times --listen", RUN_LISTENS_MAX);
+  if (!run_parse_listen(text, &r->listens[r->n_listens]))
+    return client_usage("--listen %s: not [ADDRESS:]PORT[=FDNAME]", client_safe(text));
+  r->n_listens++;
+  return CLIENT_OK;
 }
 
-static int run(char **argv) {
-  (void)signal(SIGPIPE, SIG_DFL);
-  execvp(*argv, argv);
-  int error = errno;
-  client_warn("%s: %s", client_safe(*argv), strerror(error));
-  return error == ENOENT ? 127 : 126;
+static int add_connect(struct run *r, const char *text) {
+  if (r->n_connects == RUN_CONNECTS_MAX)
+    return client_usage("more than %d times --connect", RUN_CONNECTS_MAX);
+  if (!run_parse_connect(text, &r->connects[r->n_connects]))
+    return client_usage("--connect %s: not HOST:PORT=FD with FD 0 to %d", client_safe(text), RUN_TARGET_MAX);
+  r->n_connects++;
+  return CLIENT_OK;
 }
 
-int main(int argc, char **argv) {
+static int set_number(const char *option, const char *text, uint64_t max, unsigned *ret) {
+  uint64_t n;
+  if (!client_number(text, 1, max, &n))
+    return client_usage("--%s %s is no number from 1 to %u", option, client_safe(text), (unsigned)max);
+  *ret = (unsigned)n;
+  return CLIENT_OK;
+}
+
+static int set_form(struct run *r, const char *text) {
+  r->form_given = run_parse_form(text, &r->form);
+  return r->form_given ? CLIENT_OK : client_usage("--form %s: auto, socket or pair", client_safe(text));
+}
+
+static int on_option(struct run *r, int o) {
+  switch (o) {
+  case 'g': return add_grant(r, optarg);
+  case 'c': r->check = true; return CLIENT_OK;
+  case 'l': return add_listen(r, optarg);
+  case OPT_BACKLOG: return set_number("backlog", optarg, 65535, &r->backlog);
+  case OPT_REFUSE: r->refuse = true; return CLIENT_OK;
+  case OPT_INETD: r->inetd = true; return CLIENT_OK;
+  case OPT_MAX: return set_number("max", optarg, 65535, &r->max);
+  case OPT_CONNECT: return add_connect(r, optarg);
+  case OPT_FORM: return set_form(r, optarg);
+  default: return client_usage("see the options");
+  }
+}
+
+/* An exit code; -1: go on. */
+static int parse(int argc, char **argv, struct run *r) {
   static const struct option options[] = {{"grant", required_argument, NULL, 'g'},
                                           {"check", no_argument, NULL, 'c'},
+                                          {"listen", required_argument, NULL, 'l'},
+                                          {"backlog", required_argument, NULL, OPT_BACKLOG},
+                                          {"refuse", no_argument, NULL, OPT_REFUSE},
+                                          {"inetd", no_argument, NULL, OPT_INETD},
+                                          {"max", required_argument, NULL, OPT_MAX},
+                                          {"connect", required_argument, NULL, OPT_CONNECT},
+                                          {"form", required_argument, NULL, OPT_FORM},
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'V'},
                                           {0}};
-  struct grant grants[GRANTS_MAX];
-  size_t n = 0;
-  bool checking = false;
-  client_init("capnet-run");
-  for (int o; (o = getopt_long(argc, argv, "+g:c", options, NULL)) >= 0;)
-    switch (o) {
-    case 'g':
-      if (n == GRANTS_MAX)
-        return client_usage("more than %d grants", GRANTS_MAX);
-      if (!parse_grant(optarg, &grants[n]))
-        return client_usage("%s is no name of a grant", client_safe(optarg));
-      for (size_t i = 0; i < n; i++)
-        if (strcmp(grants[i].name, grants[n].name) == 0)
-          return client_usage("the grant %s is named twice", client_safe(optarg));
-      n++;
-      break;
-    case 'c': checking = true; break;
-    case 'h': fputs(help, stdout); return client_done(CLIENT_OK);
-    case 'V': return client_done(client_version());
-    default: return client_usage("see the options");
+  for (int o; (o = getopt_long(argc, argv, "+g:cl:", options, NULL)) >= 0;) {
+    if (o == 'h') {
+      fputs(help, stdout);
+      return client_done(CLIENT_OK);
     }
-  if (n == 0)
-    return client_usage("no --grant");
-  if (optind == argc)
-    return client_usage("no program");
-  for (size_t i = 0; i < n; i++) {
-    int code = take(&grants[i], checking);
+    if (o == 'V')
+      return client_done(client_version());
+    int code = on_option(r, o);
     if (code != CLIENT_OK)
       return code;
   }
-  if (hand_down(grants, n) < 0) {
-    client_warn("%s", strerror(errno));
-    return CLIENT_FAILED;
-  }
-  return run(argv + optind);
+  int code = run_parse_check(r);
+  if (code == CLIENT_OK && optind == argc)
+    code = client_usage("no program");
+  return code == CLIENT_OK ? -1 : code;
+}
+
+/* --- the program -------------------------------------------------------------------------------------------------- */
+
+int main(int argc, char **argv) {
+  static struct run r;
+  client_init("capnet-run");
+  int code = parse(argc, argv, &r);
+  if (code >= 0)
+    return code;
+  code = run_take_grants(&r);
+  if (code == CLIENT_OK)
+    code = run_open_listens(&r);
+  if (code == CLIENT_OK)
+    code = run_open_connects(&r);
+  run_close_grants(&r);
+  if (code != CLIENT_OK)
+    return code;
+  run_drop_activation();
+  if (r.inetd)
+    return run_inetd(&r, argv + optind);
+  code = run_place(&r);
+  return code == CLIENT_OK ? run_exec(argv + optind) : code;
 }
