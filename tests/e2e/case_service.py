@@ -61,7 +61,8 @@ def privileges_of_a_configured_user():
 
 @case
 def privileges_of_the_unit():
-    """An ordinary user with ambient CAP_NET_ADMIN, as the unit starts it, makes the TAP device and keeps nothing."""
+    """An ordinary user with ambient CAP_NET_ADMIN, as the unit starts it, makes the TAP device and keeps nothing. Real
+    sockets need no more: only a machine without user namespaces for him may be in the way."""
     with Lab() as lab:
         sh("ip", "link", "set", "lo", "up")
         lab.grant("status", STATUS)
@@ -70,6 +71,8 @@ def privileges_of_the_unit():
         lab.start(wrap=["setpriv", f"--reuid={UID}", f"--regid={UID}", "--clear-groups", "--inh-caps=-all,+net_admin",
                         "--ambient-caps=-all,+net_admin", "--bounding-set=-all,+net_admin"])
         nothing_left(lab, UID)
+        why = lab.page("daemon")["daemon"].get("no_sockets", "")
+        assert not why or "user namespaces" in why, why
         sh("ip", "address", "add", GATEWAY + "/24", "dev", "cap0")
         sh("ip", "link", "set", "cap0", "up")
         wire.until(lambda: lab.client("capnet-ping", "-g", "ping", "-c", "1", GATEWAY).returncode == 0)
@@ -251,8 +254,9 @@ def idle_means_idle():
 
 @case(seconds=240)
 def systemd_as_pid_1():
-    """The shipped unit under a real systemd in a container. Slow, and it needs a tree: E2E_SYSTEMD=TREE, a Debian 12
-    tree with systemd and capnet's libraries; systemd-nspawn on PATH."""
+    """The shipped unit under a real systemd in a container, with its drop-ins and the example of a service. Slow, and
+    it needs a tree: E2E_SYSTEMD=TREE, a Debian 12 tree with systemd, python3-minimal and capnet's libraries;
+    systemd-nspawn on PATH."""
     tree = os.environ.get("E2E_SYSTEMD")
     if not tree:
         raise Skip("E2E_SYSTEMD names no tree to boot; tests/e2e/systemd-boot says how to make one")
