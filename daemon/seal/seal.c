@@ -327,6 +327,19 @@ static int spawn(struct seal *s, const struct seal_config *cfg) {
   return r;
 }
 
+/* A sandbox may let namespaces be made, and yet no socket in them, or drop what these send. */
+static int try_one(struct seal_chamber *c, char why[SEAL_WHY_MAX]) {
+  const struct net_endpoint local = {.addr = net_addr_v4(0xc0000202), .port = 1024}, /* RFC 5737 */
+      remote = {.addr = net_addr_v4(0xc6336402), .port = 1024};
+  _cleanup_close_ int ours = -1, program = -1;
+  int r = seal_connect(c, &local, &remote, &ours, &program);
+  if (r < 0)
+    (void)snprintf(why, SEAL_WHY_MAX,
+                   "no connection can be made in a sealed namespace: %s (in a unit: IPAddressDeny=, RestrictAddressFamilies=)",
+                   strerror(-r));
+  return r;
+}
+
 int seal_start(const struct seal_config *cfg, struct seal **ret, char why[SEAL_WHY_MAX]) {
   struct seal *s = calloc(1, sizeof *s);
   struct seal_chamber *c;
@@ -344,6 +357,8 @@ int seal_start(const struct seal_config *cfg, struct seal **ret, char why[SEAL_W
   }
   if (r == 0)
     r = spare(s, START_MS, &c);
+  if (r == 0)
+    r = try_one(c, s->why);
   if (r < 0) {
     (void)snprintf(why, SEAL_WHY_MAX, "%s", s->why[0] ? s->why : strerror(-r));
     seal_free(s);

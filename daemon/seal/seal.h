@@ -23,7 +23,7 @@
 struct seal;
 struct seal_chamber;
 
-#define SEAL_WHY_MAX 160
+#define SEAL_WHY_MAX 240
 #define SEAL_CHAMBERS_MAX 256
 #define SEAL_PROGRAMS_PORT 65535 /* the only one that a program could bind: not for connections and listeners of ours */
 #define SEAL_IDLE_MAX 16 /* chambers without a holder that are kept for their owner's next connection */
@@ -34,7 +34,8 @@ struct seal_config {
   gid_t gid;
 };
 
-/* Starts the helper and waits until the first chamber stands (bounded). While the process has one thread. -errno, and in
+/* Starts the helper and waits until the first chamber stands and a connection in it carries a byte (bounded). While the
+ * process has one thread. -errno, and in
  * why one sentence for the operator. */
 int seal_start(const struct seal_config *cfg, struct seal **ret, char why[SEAL_WHY_MAX]);
 /* Joins it to the loop. Until then, and while the loop does not run, it answers from what it has in store. */
