@@ -128,6 +128,8 @@ int capnet_tcp_connect_form(capnet *cap, enum capnet_tcp_form form, const char *
   capnet__tcp_connect_authority__connect(&c.service, &request, NULL, NULL);
   Capnet__TcpConnection *reply;
   int r = call_one(&c, (void **)&reply);
+  if (r == 0 && form == CAPNET_FORM_SOCKET && reply->form != CAPNET__TCP_FORM__TCP_FORM_SOCKET)
+    r = fail(err, ENOPKG, "UNAVAILABLE", "the daemon gives no real sockets: it is an older one");
   if (r == 0)
     r = fill_tcp(&c, reply, ret);
   return call_done(&c, r);

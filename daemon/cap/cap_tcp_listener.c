@@ -28,10 +28,11 @@ struct channel {
 
 struct cap_tcp_listener {
   struct cap cap;
-  struct flow_listener *listener; /* NULL once its address is gone */
+  struct flow_listener *listener;
   struct list waiters;
   struct channel channel;
-  bool charged, lost;
+  bool charged;
+  enum stack_end why; /* it ended: its address is gone, … */
 };
 
 #define CHANNEL_PADDING 1400 /* with SO_SNDBUF at its least, one message of this size fills the socket */
@@ -77,7 +78,7 @@ static void channel_pump(struct cap_tcp_listener *l) {
     (void)loop_watch_set(l->channel.watch, LOOP_HANGUP | LOOP_WRITE);
     return;
   }
-  if (!l->listener || flow_accept(l->listener, &conn) < 0) {
+  if (flow_accept(l->listener, &conn) < 0) {
     (void)loop_watch_set(l->channel.watch, LOOP_HANGUP);
     return;
   }
@@ -117,9 +118,12 @@ static void on_cancel(void *arg, int reason) {
 static void conflict(struct call *call, const char *why) { call_error(call, -EALREADY, NULL, NULL, "%s", why); }
 static const char on_socket[] = "its connections arrive on the listening socket";
 
-static void address_lost(struct call *call) {
-  int e = tcp_end_errno(STACK_END_ADDRESS_LOST);
-  call_error(call, e, NULL, NULL, "%s", error_code_sentence(error_code_from_errno(e)));
+static void ended(struct call *call, enum stack_end why) {
+  int e = why == STACK_END_CLOSED ? -ECANCELED : tcp_end_errno(why);
+  call_error(call, e, NULL, NULL, "%s",
+             why == STACK_END_CLOSED ? "the program shut its listening socket down"
+             : why == STACK_END_LIMIT ? "real sockets cannot be had any more"
+                                      : error_code_sentence(error_code_from_errno(e)));
 }
 
 static void tcp_listener_accept(Capnet__TcpListener_Service *service, const Capnet__TcpAcceptRequest *rq,
@@ -129,8 +133,8 @@ static void tcp_listener_accept(Capnet__TcpListener_Service *service, const Capn
   struct cap_tcp_listener *l = (struct cap_tcp_listener *)cap_of(call);
   struct stack_conn *conn;
   enum flow_form_wish form;
-  if (l->lost) {
-    address_lost(call);
+  if (l->why) {
+    ended(call, l->why);
     return;
   }
   if (flow_listener_is_socket(l->listener)) {
@@ -176,8 +180,8 @@ static void tcp_listener_accept_channel(Capnet__TcpListener_Service *service, co
   struct call *call = data;
   struct cap_tcp_listener *l = (struct cap_tcp_listener *)cap_of(call);
   int client = -1;
-  if (l->lost) {
-    address_lost(call);
+  if (l->why) {
+    ended(call, l->why);
     return;
   }
   const bool socket = flow_listener_is_socket(l->listener);
@@ -229,16 +233,15 @@ static void uncharge(struct cap_tcp_listener *l) {
 }
 
 static void on_ended(void *arg, enum stack_end why) {
-  (void)why;
   struct cap_tcp_listener *l = arg;
-  l->lost = true;
+  l->why = why;
   uncharge(l);
   channel_close(l);
   while (!list_empty(&l->waiters)) {
     struct waiter *w = list_first(&l->waiters, struct waiter, link);
     struct call *call = w->call;
     waiter_free(w);
-    address_lost(call);
+    ended(call, why);
   }
 }
 

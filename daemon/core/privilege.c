@@ -92,19 +92,32 @@ int privilege_drop(const struct privilege *p, const char **ret_what) {
   return capng_have_capabilities(CAPNG_SELECT_CAPS) == CAPNG_NONE ? 0 : -EPERM;
 }
 
-int privilege_leave_network(void) { return unshare(CLONE_NEWNET) < 0 ? -errno : 0; }
+/* An abstract UNIX socket belongs to a network namespace: a service manager that listens on one would hear nothing. */
+int privilege_leave_network(void) {
+  const char *notify = secure_getenv("NOTIFY_SOCKET");
+  if (notify && *notify == '@')
+    return -EADDRINUSE;
+  return unshare(CLONE_NEWNET) < 0 ? -errno : 0;
+}
 
-/* io_uring makes sockets without socket(2). */
+/* What makes a socket, or gets one of another process. io_uring makes them without socket(2); the C library takes ENOSYS
+ * for "use clone", whose flags can be looked at. */
 static int add_rules(scmp_filter_ctx f) {
-  const struct scmp_arg_cmp not_unix = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX);
+  static const int never[] = {SCMP_SYS(setns), SCMP_SYS(unshare), SCMP_SYS(ptrace), SCMP_SYS(pidfd_getfd),
+                              SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev)};
+  static const int unknown[] = {SCMP_SYS(io_uring_setup), SCMP_SYS(clone3)};
+  const struct scmp_arg_cmp not_unix = SCMP_A0_64(SCMP_CMP_NE, AF_UNIX),
+                            new_user = SCMP_A0_64(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER);
   int r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1, &not_unix);
   if (r == 0)
     r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socketpair), 1, &not_unix);
   if (r == 0)
-    r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(setns), 0);
-  if (r == 0)
-    r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(unshare), 0);
-  return r < 0 ? r : seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(io_uring_setup), 0);
+    r = seccomp_rule_add_array(f, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1, &new_user);
+  for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(never); i++)
+    r = seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), never[i], 0);
+  for (unsigned i = 0; r == 0 && i < ARRAY_SIZE(unknown); i++)
+    r = seccomp_rule_add(f, SCMP_ACT_ERRNO(ENOSYS), unknown[i], 0);
+  return r;
 }
 
 /* There is one thread yet, and those to come inherit it: no need to ask for more than prctl(2) can, which every filter

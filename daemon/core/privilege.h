@@ -22,10 +22,11 @@ int privilege_give_dir(const struct privilege *p, const char *dir);
  * allowed), new privileges, core dumps and ptrace by equals. 0, or -errno with *ret_what the step that failed. */
 int privilege_drop(const struct privilege *p, const char **ret_what);
 /* Before stage 3: out of the host's network into an empty one, where root's privilege suffices. -EPERM: it does not, and
- * the filter below alone stands between us and the host's network. */
+ * the filter below alone stands between us and the host's network. -EADDRINUSE: the service manager is to be notified on an
+ * abstract socket of it. */
 int privilege_leave_network(void);
-/* After it: no socket but UNIX ones can be made any more, nor a namespace entered, by this process and its threads
- * (seccomp). -errno: the kernel has no such filters. */
+/* After it, while there is one thread: no socket but UNIX ones can be made any more, none be got out of another process,
+ * and no namespace made or entered, by this process and its threads to come (seccomp). -errno: the kernel has no filters. */
 int privilege_filter(void);
 
 #endif

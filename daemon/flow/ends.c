@@ -32,7 +32,7 @@ static int open_ends(struct flow_table *t, struct stack_conn *conn, enum flow_fo
 
 int flow_new(struct flow_table *t, struct stack_conn *conn, enum flow_form_wish wish, const struct flow_label *label,
              const struct flow_ops *ops, void *arg, struct flow **ret, int *ret_fd) {
-  struct flow_ends e = {.ours = -1, .client = -1};
+  struct flow_ends e = FLOW_ENDS_NONE;
   int r = open_ends(t, conn, wish, label->owner, &e);
   if (r < 0) {
     stack_conn_abort(conn, STACK_END_LIMIT);

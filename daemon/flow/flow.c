@@ -18,6 +18,8 @@
 
 #define PUMP_IOV 64
 #define PUMP_TURN_BYTES (512u * 1024) /* each way in one turn: a fast flow costs the others no more than this */
+#define LOOK_FIRST_MS 1u
+#define LOOK_LAST_MS 1024u
 #define LAST_BYTES_MS 60000u /* how long a peer may take nothing once the client, as far as we can see, is gone */
 
 struct flow {
@@ -30,6 +32,8 @@ struct flow {
   struct loop_watch *watch;
   const struct flow_ops *ops;
   void *arg;
+  struct loop_timer *look; /* for what the kernel does not tell; made when it is needed */
+  unsigned look_ms;
   struct loop_task again; /* the turn's bytes were used up, or an end is to be told */
   bool shutting;          /* the client is to write no more: what it wrote is still read, to the end of it */
   bool client_eof;        /* nothing more comes from the client; our FIN is queued */
@@ -40,6 +44,8 @@ struct flow {
   enum stack_end end;     /* the stack's word; bytes may still be due to the client */
   bool over;
 };
+
+static void on_stack(void *arg);
 
 static void set_events(struct flow *f) {
   if (!f->watch)
@@ -74,8 +80,12 @@ static void finish(struct flow *f, enum stack_end why) {
   f->over = true;
   f->end = why;
   f->watch = loop_watch_free(f->watch);
+  f->look = loop_timer_free(f->look);
   if (f->fd >= 0)
     f->form->close(TAKE_FD(f->fd), why);
+  /* A program may have kept its end from hearing of that (SO_ATTACH_FILTER): nothing of it may stay. */
+  if (f->chamber && why != STACK_END_CLOSED)
+    (void)seal_program_destroy(f->chamber, &info.conn.local, &info.conn.remote);
   f->chamber = seal_chamber_unref(f->chamber);
   flow_entry_remove(f->table, &f->entry);
   if (why == STACK_END_CLOSED)
@@ -85,10 +95,18 @@ static void finish(struct flow *f, enum stack_end why) {
   loop_task_queue(f->table->loop, &f->again);
 }
 
-/* EPIPE: has the client closed, or only stopped reading? */
-static bool is_closed(int fd) {
+static bool has(int fd, short event) {
   struct pollfd p = {.fd = fd};
-  return poll(&p, 1, 0) > 0 && (p.revents & POLLHUP);
+  return poll(&p, 1, 0) > 0 && (p.revents & event);
+}
+
+/* Until then nothing else may happen: the pump runs again a little later, each time a little more. */
+static bool look_again(struct flow *f) {
+  if (!f->look && loop_timer_new(f->table->loop, CLOCK_ID_MONO, on_stack, f, &f->look) < 0)
+    return false;
+  f->look_ms = f->look_ms ? MIN(f->look_ms * 2, LOOK_LAST_MS) : LOOK_FIRST_MS;
+  loop_timer_set(f->look, loop_now(f->table->loop, CLOCK_ID_MONO) + f->look_ms * NSEC_PER_MSEC);
+  return true;
 }
 
 /* One sendmsg. Returns what the client took, 0 when it takes no more now. */
@@ -104,19 +122,11 @@ static size_t give(struct flow *f, struct iovec *iov, int n) {
     return (size_t)sent;
   if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
     f->client_full = true;
-  else if (is_closed(f->fd))
+  else if (has(f->fd, POLLHUP)) /* EPIPE: closed, or has it only stopped reading? */
     f->client_gone = true;
   else
     f->client_deaf = true;
   return 0;
-}
-
-/* Everything that the descriptor took is beyond our losing it; else we hear when it is. */
-static bool delivered(struct flow *f) {
-  if (f->client_gone || f->form->delivered(f->fd))
-    return true;
-  f->client_full = true;
-  return false;
 }
 
 /* Passes bytes on until one side has no more. */
@@ -126,9 +136,9 @@ static void pump_to_client(struct flow *f) {
     struct iovec iov[PUMP_IOV];
     int n = stack_conn_peek(f->conn, iov, PUMP_IOV);
     if (n <= 0) {
-      if (stack_conn_eof(f->conn) && delivered(f)) {
-        (void)shutdown(f->fd, SHUT_WR);
-        f->peer_done = true;
+      if (stack_conn_eof(f->conn)) {
+        f->peer_done = f->form->shut(f->fd);
+        f->client_full = !f->peer_done;
       }
       return;
     }
@@ -143,6 +153,22 @@ static void pump_to_client(struct flow *f) {
     if (f->client_full)
       return;
   }
+}
+
+/* After a shutdown from the control: does our end have all that the client wrote? The pair's says so by end of file. */
+static bool client_wrote_all(const struct flow *f) {
+  struct stack_conn_info info;
+  struct seal_queues q;
+  if (!f->chamber)
+    return false;
+  stack_conn_info(f->conn, &info);
+  return !seal_program_queues(f->chamber, &info.local, &info.remote, &q) || q.unsent == 0;
+}
+
+static void client_ended(struct flow *f) {
+  f->client_eof = true;
+  f->form->half(f->fd);
+  (void)stack_conn_shutdown_write(f->conn);
 }
 
 /* Reads into the stack's ring; false when the client closed with bytes of ours unread (ECONNRESET says so). */
@@ -160,14 +186,12 @@ static bool pump_from_client(struct flow *f) {
     ssize_t got = readv(f->fd, iov, n);
     if (got < 0 && errno == EINTR)
       continue;
-    if (got == 0 || (got < 0 && errno == EAGAIN && f->shutting)) {
-      f->client_eof = true;
-      f->form->half(f->fd);
-      (void)stack_conn_shutdown_write(f->conn);
+    if (got < 0 && errno != EAGAIN)
+      return false;
+    if (got == 0 || (got < 0 && f->shutting && (client_wrote_all(f) || !look_again(f))))
+      client_ended(f);
+    if (got <= 0)
       return true;
-    }
-    if (got < 0)
-      return errno == EAGAIN;
     if (stack_conn_send_commit(f->conn, (size_t)got) < 0)
       return true;
     budget -= MIN(budget, (size_t)got);
@@ -175,8 +199,8 @@ static bool pump_from_client(struct flow *f) {
   return true;
 }
 
-/* Both directions of the descriptor are shut down and the last bytes are with the stack: they must not wait for ever for
- * a peer whose window stays closed, unless the client asked for that. */
+/* The client is gone, as far as we can see, and its last bytes are with the stack or on their way there: they must not
+ * wait for ever for a peer whose window stays closed, unless the client asked for that. */
 static void bound_last_bytes(struct flow *f) {
   struct stack_conn_info info;
   stack_conn_info(f->conn, &info);
@@ -189,27 +213,30 @@ static void bound_last_bytes(struct flow *f) {
 /* The stack's word that it is over waits until the client has every byte that came before. With both FINs under way only
  * that word counts: a client that shut its descriptor down looks like one that closed it. */
 static bool client_served(struct flow *f) {
-  if (f->client_gone)
-    return true;
-  if (f->peer_done)
-    return f->end != STACK_END_CLOSED || f->form->over(f->fd);
-  return stack_conn_unread(f->conn) == 0 && delivered(f);
+  if (!f->client_gone && !f->peer_done && stack_conn_unread(f->conn) > 0)
+    return false;
+  return f->form->delivered(f->fd) || !look_again(f);
+}
+
+/* With the ring full nothing is read, so the descriptor's error is not met that way. */
+static bool client_reset(const struct flow *f) {
+  return f->client_gone && !f->client_eof && !f->end && has(f->fd, POLLERR);
 }
 
 static void pump(struct flow *f) {
   if (f->over)
     return;
   pump_to_client(f);
-  if (!pump_from_client(f)) {
+  if (!pump_from_client(f) || client_reset(f)) {
     finish(f, STACK_END_RESET_LOCAL);
     return;
   }
   if (f->end && client_served(f))
     finish(f, f->end);
-  else if (f->client_gone && f->client_eof && !f->peer_done)
+  else if (!f->end && f->client_gone && f->client_eof && !f->peer_done)
     finish(f, stack_conn_unread(f->conn) || f->form->unread(f->fd) ? STACK_END_RESET_LOCAL : STACK_END_CLOSED);
   else {
-    if (f->client_gone && f->client_eof && !f->end)
+    if (f->client_gone && !f->end)
       bound_last_bytes(f);
     set_events(f);
   }
@@ -268,6 +295,23 @@ int flow_start(struct flow_table *t, struct stack_conn *conn, struct flow_ends *
   loop_task_queue(t->loop, &f->again); /* bytes may wait already */
   *ret = f;
   return 0;
+}
+
+bool flow_make_way(struct flow_table *t, const struct seal_chamber *c, const struct stack_conn_info *info) {
+  bool found = false;
+  list_for_each(pos, &t->live) {
+    struct flow_entry *e = list_entry(pos, struct flow_entry, link);
+    struct flow *f = container_of(e, struct flow, entry);
+    struct stack_conn_info old;
+    if (e->kind != FLOW_TCP || f->chamber != c || !f->end)
+      continue;
+    stack_conn_info(f->conn, &old);
+    if (net_endpoint_equal(&old.local, &info->local) && net_endpoint_equal(&old.remote, &info->remote)) {
+      finish(f, f->end);
+      found = true;
+    }
+  }
+  return seal_program_destroy(c, &info->local, &info->remote) || found;
 }
 
 void flow_abort(struct flow *f, enum stack_end why) { finish(f, why); }

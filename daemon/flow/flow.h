@@ -48,7 +48,8 @@ struct flow_ops {
 };
 
 /* Takes over conn, established, and returns the client's descriptor (blocking, close-on-exec, the caller's). -EMFILE,
- * -ENOMEM, and -ENOPKG when a real socket must be and none can be had: conn is aborted then (STACK_END_LIMIT). */
+ * -ENOMEM, and when a real socket must be -ENOPKG (none can be had) and the errors of seal_chamber_get and seal_connect:
+ * conn is aborted then (STACK_END_LIMIT). */
 int flow_new(struct flow_table *t, struct stack_conn *conn, enum flow_form_wish wish, const struct flow_label *label,
              const struct flow_ops *ops, void *arg, struct flow **ret, int *ret_fd);
 /* Nobody was given the descriptor after all, or the authority is gone: RST towards the wire, the end of the client's. */
@@ -65,6 +66,8 @@ uint64_t flow_id(const struct flow *f);
 
 struct flow_listener_ops {
   void (*acceptable)(void *arg); /* call flow_accept, as long as it gives one */
+  /* Its address is gone (STACK_END_ADDRESS_LOST); a real socket's program shut it down (STACK_END_CLOSED), or no connection
+   * can be brought to it any more (STACK_END_LIMIT): noticed by flow_accept, inside of which this may be called. */
   void (*ended)(void *arg, enum stack_end why);
 };
 /* With socket, *ret_fd is a real listening socket, the caller's: the connections that flow_accept gives belong into it

@@ -11,11 +11,11 @@ struct flow_form {
   const char *name;
   /* Ends our side so that the client sees the best it can of `why`. The descriptor is closed. */
   void (*close)(int ours, enum stack_end why);
-  /* Would the client still get all that our end was given if that were reset now? If not, our end becomes writable when
-   * it would. */
+  /* Passes the peer's FIN on. false: it cannot be yet; asked again when our end is writable. */
+  bool (*shut)(int ours);
+  /* Is all that our end was given, its own end of file included, with the client's end, or is that gone? If not, nothing
+   * tells when. */
   bool (*delivered)(int ours);
-  /* Both directions have ended: has the client's end all of it, our end of file included? If not, a hang-up tells. */
-  bool (*over)(int ours);
   /* The client is to write no more, where that can be had: else what it writes from now on is not read. */
   void (*stop)(int ours);
   /* The client wrote its last byte. From now on a full close of its end is to be told, too, as a hang-up. */
@@ -31,12 +31,16 @@ struct flow_ends {
   int ours, client;
   struct seal_chamber *chamber; /* NULL: of a pair */
 };
+#define FLOW_ENDS_NONE ((struct flow_ends){.ours = -1, .client = -1})
 int flow_pair_open(struct flow_ends *ret);
 int flow_socket_open(struct flow_table *t, const struct stack_conn *conn, uint64_t owner, struct flow_ends *ret);
 /* A flow over ends, which are taken over on success; on failure conn is aborted. */
 int flow_start(struct flow_table *t, struct stack_conn *conn, struct flow_ends *ends, const struct flow_label *label,
                const struct flow_ops *ops, void *arg, struct flow **ret);
 void flow_ends_done(struct flow_ends *e);
+/* What is over on the wire, but stands in the chamber yet with these addresses, ends: its peer has begun anew. Also a
+ * socket that a program kept from hearing of its end. false: there was nothing. */
+bool flow_make_way(struct flow_table *t, const struct seal_chamber *c, const struct stack_conn_info *info);
 
 /* Where every live thing stands in the table. */
 struct flow_entry {

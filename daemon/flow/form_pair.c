@@ -41,6 +41,10 @@ static bool pair_delivered(int ours) {
   (void)ours;
   return true;
 }
+static bool pair_shut(int ours) {
+  (void)shutdown(ours, SHUT_WR);
+  return true;
+}
 static void pair_stop(int ours) { (void)shutdown(ours, SHUT_RD); }
 static void pair_half(int ours) { (void)ours; }
 static bool pair_unread(int ours) {
@@ -50,8 +54,8 @@ static bool pair_unread(int ours) {
 
 const struct flow_form flow_form_pair = {.name = "pair",
                                          .close = pair_close,
+                                         .shut = pair_shut,
                                          .delivered = pair_delivered,
-                                         .over = pair_delivered,
                                          .stop = pair_stop,
                                          .half = pair_half,
                                          .unread = pair_unread};

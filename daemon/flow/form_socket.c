@@ -8,7 +8,6 @@
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -16,13 +15,16 @@
 #define HALF_PROBE_S 2
 
 int flow_socket_open(struct flow_table *t, const struct stack_conn *conn, uint64_t owner, struct flow_ends *ret) {
-  struct flow_ends e = {.form = &flow_form_socket, .ours = -1, .client = -1};
+  struct flow_ends e = FLOW_ENDS_NONE;
   struct stack_conn_info info;
   if (!t->seal)
     return -ENOPKG;
+  e.form = &flow_form_socket;
   stack_conn_info(conn, &info);
   int r = seal_chamber_get(t->seal, owner, &e.chamber);
   if (r == 0)
+    r = seal_connect(e.chamber, &info.local, &info.remote, &e.ours, &e.client);
+  if (r < 0 && e.chamber && flow_make_way(t, e.chamber, &info))
     r = seal_connect(e.chamber, &info.local, &info.remote, &e.ours, &e.client);
   if (r < 0) {
     flow_ends_done(&e);
@@ -34,9 +36,11 @@ int flow_socket_open(struct flow_table *t, const struct stack_conn *conn, uint64
 
 static void set(int fd, int level, int option, int value) { (void)setsockopt(fd, level, option, &value, sizeof value); }
 
-static int queued(int fd, unsigned long request) {
-  int n = 0;
-  return ioctl(fd, request, &n) == 0 ? n : 0;
+static struct tcp_info info_of(int fd) {
+  struct tcp_info info = {0};
+  socklen_t len = sizeof info;
+  (void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+  return info;
 }
 
 static void socket_close(int ours, enum stack_end why) {
@@ -44,16 +48,20 @@ static void socket_close(int ours, enum stack_end why) {
   fd_close(ours);
 }
 
-/* What was sent lies in the client's queue: the veth between loses nothing, and nothing beyond the window is sent. */
-static bool socket_delivered(int ours) {
-  if (queued(ours, SIOCOUTQNSD) == 0)
-    return true;
-  set(ours, IPPROTO_TCP, TCP_NOTSENT_LOWAT, 1); /* writable: all of it was sent */
-  return queued(ours, SIOCOUTQNSD) == 0;
+/* On a busy machine our end may still be on its way to the program's; shutdown(2) would take it back. */
+static bool socket_shut(int ours) {
+  if (info_of(ours).tcpi_state == TCP_SYN_SENT)
+    return false;
+  (void)shutdown(ours, SHUT_WR);
+  return true;
 }
 
-/* Our FIN was sent: a window of the client's that is closed keeps it back. */
-static bool socket_over(int ours) { return queued(ours, SIOCOUTQNSD) == 0; }
+/* Acknowledged by the kernel at the program's end, the FIN as well. Sent is not enough: what finds no room there is
+ * dropped, and must be sent again. */
+static bool socket_delivered(int ours) {
+  int n = 0;
+  return (ioctl(ours, SIOCOUTQ, &n) == 0 && n == 0) || info_of(ours).tcpi_state == TCP_CLOSE;
+}
 
 /* TCP knows no way to stop the other side. */
 static void socket_stop(int ours) { (void)ours; }
@@ -66,16 +74,12 @@ static void socket_half(int ours) {
 }
 
 /* A reset that answered a probe tells that the end was closed in good order before. */
-static bool socket_unread(int ours) {
-  struct tcp_info info = {0};
-  socklen_t len = sizeof info;
-  return getsockopt(ours, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_probes == 0;
-}
+static bool socket_unread(int ours) { return info_of(ours).tcpi_probes == 0; }
 
 const struct flow_form flow_form_socket = {.name = "socket",
                                            .close = socket_close,
+                                           .shut = socket_shut,
                                            .delivered = socket_delivered,
-                                           .over = socket_over,
                                            .stop = socket_stop,
                                            .half = socket_half,
                                            .unread = socket_unread};

@@ -54,6 +54,12 @@ static void on_ended(void *arg, enum stack_end why) {
   l->ops->ended(l->arg, why);
 }
 
+/* Nobody can be let in any more: peers are to be refused, not taken in and left alone. */
+static void end_now(struct flow_listener *l, enum stack_end why) {
+  on_ended(l, why);
+  l->listener = stack_listener_close(l->listener);
+}
+
 static const struct stack_listener_ops listener_ops = {.acceptable = on_acceptable, .ended = on_ended};
 
 /* A listener that follows the interface's address is a wildcard to its program: where it is, each connection says. */
@@ -103,10 +109,9 @@ int flow_listen(struct flow_table *t, const struct net_endpoint *local, const st
 
 bool flow_listener_is_socket(const struct flow_listener *l) { return l->socket >= 0; }
 
-/* The program's own word in listen(2) counts, but the grant's bound is above it. */
-static bool has_room(const struct flow_listener *l) {
-  unsigned waiting, backlog;
-  return seal_queue(l->socket, &waiting, &backlog) && waiting < MIN(backlog, l->backlog);
+/* The program's own word in listen(2) counts, but the grant's bound is above it. The kernel takes a backlog of 0 for 1. */
+static bool has_room(const struct flow_listener *l, unsigned waiting, unsigned backlog) {
+  return waiting < MIN(MAX(backlog, 1u), l->backlog);
 }
 
 static void look_again(struct flow_listener *l) {
@@ -116,12 +121,19 @@ static void look_again(struct flow_listener *l) {
 
 int flow_accept(struct flow_listener *l, struct stack_conn **ret) {
   struct stack_listener_info info;
+  unsigned waiting, backlog;
+  if (l->ended)
+    return -EAGAIN;
   if (l->socket < 0)
     return stack_listener_accept(l->listener, NULL, NULL, ret);
   stack_listener_info(l->listener, &info);
   if (info.waiting == 0)
     return -EAGAIN;
-  if (!has_room(l)) {
+  if (!seal_queue(l->socket, &waiting, &backlog) || flow_no_sockets(l->table)) {
+    end_now(l, flow_no_sockets(l->table) ? STACK_END_LIMIT : STACK_END_CLOSED);
+    return -EAGAIN;
+  }
+  if (!has_room(l, waiting, backlog)) {
     look_again(l);
     return -EAGAIN;
   }
@@ -131,10 +143,14 @@ int flow_accept(struct flow_listener *l, struct stack_conn **ret) {
 
 int flow_enter(struct flow_listener *l, struct stack_conn *conn, const struct flow_label *label, const struct flow_ops *ops,
                void *arg, struct flow **ret) {
-  struct flow_ends e = {.form = &flow_form_socket, .client = -1, .chamber = seal_chamber_ref(l->chamber)};
+  struct flow_ends e = FLOW_ENDS_NONE;
   struct stack_conn_info info;
+  e.form = &flow_form_socket;
+  e.chamber = seal_chamber_ref(l->chamber);
   stack_conn_info(conn, &info);
   int r = seal_enter(l->chamber, &info.local, &info.remote, &e.ours);
+  if (r < 0 && flow_make_way(l->table, l->chamber, &info))
+    r = seal_enter(l->chamber, &info.local, &info.remote, &e.ours);
   if (r < 0)
     stack_conn_abort(conn, STACK_END_LIMIT);
   else
@@ -157,7 +173,9 @@ struct flow_listener *flow_listener_free(struct flow_listener *l) {
 }
 
 void flow_listener_info(const struct flow_listener *l, struct stack_listener_info *ret) {
-  stack_listener_info(l->listener, ret);
+  *ret = (struct stack_listener_info){0};
+  if (l->listener)
+    stack_listener_info(l->listener, ret);
 }
 
 uint64_t flow_listener_id(const struct flow_listener *l) { return l->entry.id; }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The daemon's side: whose each chamber is, and the store of fresh sockets. What is asked for ahead of need is answered
- * through the loop; only when the store is empty does the daemon wait for the helper, and a helper that lets it wait
- * too long is given up.
+ * through the loop; only when the store is empty does the daemon wait for the helper, and not for one that is late.
  */
 #include "seal/seal_internal.h"
 
@@ -12,17 +11,19 @@
 #include <sys/wait.h>
 
 #define START_MS 10000 /* a loaded machine; the usual is 5 */
-#define ANSWER_MS 2000
+#define ANSWER_MS 500 /* the usual is under 10; once it was not enough the next waits for nothing */
+#define TRIAL_MS 2000  /* for the first connection, likewise */
+#define STORE_MAX 32
 #define STORE 8 /* sockets of each side that a chamber begins with; IPv6 ones come when asked for */
 
 struct seal {
   int fd; /* -1: the helper is gone */
   pid_t child;
-  struct loop *loop;
   struct loop_watch *watch;
   struct list chambers;
   unsigned n, n_idle;
   uint64_t last_number, waits;
+  bool late; /* the helper let us wait too long, and has not answered since */
   char why[SEAL_WHY_MAX];
 };
 
@@ -87,9 +88,12 @@ static void forget(struct seal_chamber *c) {
   free(c);
 }
 
-static void give_up(struct seal_chamber *c) {
-  (void)ask(c->s, &(struct seal_message){.op = SEAL_DROP, .chamber = c->number});
+/* false: the helper cannot be told now, and would keep it. */
+static bool give_up(struct seal_chamber *c) {
+  if (ask(c->s, &(struct seal_message){.op = SEAL_DROP, .chamber = c->number}) == -EAGAIN)
+    return false;
   forget(c);
+  return true;
 }
 
 static int request_chamber(struct seal *s) {
@@ -147,13 +151,13 @@ static void take_answer(struct seal *s, const struct seal_message *m, const int 
     store(c, m, fds, n);
     return;
   }
-  if (c && m->op == SEAL_MAKE && n > 0) {
+  if (c && m->op == SEAL_MAKE && n > 0 && c->diag < 0) {
     c->diag = fds[0];
     fds++, n--;
   }
   for (unsigned i = 0; i < n; i++)
     (void)close(fds[i]);
-  if (!c || m->op != SEAL_MAKE)
+  if (!c || m->op != SEAL_MAKE || c->ready)
     return;
   if (m->error < 0) {
     (void)snprintf(s->why, sizeof s->why, "%.*s", SEAL_WHY_MAX - 1, m->why);
@@ -192,6 +196,7 @@ static int receive(struct seal *s, struct seal_message *m) {
     n = (unsigned)((head->cmsg_len - CMSG_LEN(0)) / sizeof(int));
     memcpy(fds, CMSG_DATA(head), n * sizeof(int));
   }
+  s->late = false;
   m->why[SEAL_WHY_MAX - 1] = 0;
   take_answer(s, m, fds, n);
   return 0;
@@ -205,18 +210,18 @@ static void on_helper(void *arg, unsigned events) {
     ;
 }
 
-/* Waits for the next message; the helper that does not answer is given up. */
+/* Waits for the next message, but not again for a helper that is late: -ETIME. */
 static int wait_answer(struct seal *s, struct seal_message *m, int timeout_ms) {
   int r;
   if (s->fd < 0)
     return -EPIPE;
   while ((r = receive(s, m)) == -EAGAIN) {
     struct pollfd p = {.fd = s->fd, .events = POLLIN};
-    r = poll(&p, 1, timeout_ms);
+    r = poll(&p, 1, s->late ? 0 : timeout_ms);
     if (r < 0 && errno == EINTR)
       continue;
     if (r <= 0) {
-      helper_gone(s, "the helper process does not answer");
+      s->late = true;
       return -ETIME;
     }
   }
@@ -230,7 +235,7 @@ int seal_take(struct seal_chamber *c, enum seal_side side, uint8_t family) {
   int r = refill(c, side, f);
   if (p->n == 0) {
     c->s->waits++;
-    p->target = MIN(p->target * 2, (unsigned)SEAL_BATCH_MAX);
+    p->target = MIN(p->target * 2, (unsigned)STORE_MAX);
     while (r == 0 && p->n == 0 && p->asked)
       r = wait_answer(c->s, &m, ANSWER_MS);
   }
@@ -250,8 +255,9 @@ static bool drop_idle(struct seal *s) {
     struct seal_chamber *c = list_entry(pos, struct seal_chamber, link);
     if (c->owner && c->refs == 0) {
       s->n_idle--;
-      give_up(c);
-      return true;
+      if (give_up(c))
+        return true;
+      s->n_idle++;
     }
   }
   return false;
@@ -332,7 +338,7 @@ static int try_one(struct seal_chamber *c, char why[SEAL_WHY_MAX]) {
   const struct net_endpoint local = {.addr = net_addr_v4(0xc0000202), .port = 1024}, /* RFC 5737 */
       remote = {.addr = net_addr_v4(0xc6336402), .port = 1024};
   _cleanup_close_ int ours = -1, program = -1;
-  int r = seal_connect(c, &local, &remote, &ours, &program);
+  int r = seal_connect_within(c, &local, &remote, TRIAL_MS, &ours, &program);
   if (r < 0)
     (void)snprintf(why, SEAL_WHY_MAX,
                    "no connection can be made in a sealed namespace: %s (in a unit: IPAddressDeny=, RestrictAddressFamilies=)",
@@ -373,7 +379,6 @@ int seal_join(struct seal *s, struct loop *loop) {
   int r = loop_watch_new(loop, s->fd, on_helper, s, &s->watch);
   if (r < 0)
     return r;
-  s->loop = loop;
   return loop_watch_set(s->watch, LOOP_READ);
 }
 

@@ -82,6 +82,11 @@ struct seal_queues {
 bool seal_program_queues(const struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
                          struct seal_queues *ret);
 
+/* Ends the program's end of such a connection, whatever it does not hear (ECONNABORTED). false: there is none, or the
+ * kernel cannot (SOCK_DESTROY). */
+bool seal_program_destroy(const struct seal_chamber *c, const struct net_endpoint *local,
+                          const struct net_endpoint *remote);
+
 /* How many connections wait in the accept queue of a listening socket, and how many may (listen(2)'s backlog as the
  * program set it last). false: it does not listen any more. */
 bool seal_queue(int listener, unsigned *ret_waiting, unsigned *ret_backlog);

@@ -21,9 +21,14 @@ struct seal_chamber {
   uint64_t number, owner; /* owner 0: nobody's yet */
   unsigned refs;
   bool ready;
+  unsigned late; /* handshakes that did not come to be in time */
   int diag; /* a sock_diag(7) socket of the programs' side; -1: none */
   struct seal_pool pools[SEAL_SIDES][SEAL_FAMILIES];
 };
+
+/* As seal_connect, waiting at most so long for the handshake, which is usually over at once. */
+int seal_connect_within(struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
+                        int timeout_ms, int *ret_ours, int *ret_program);
 
 /* A fresh socket of the chamber, the caller's. -EPIPE, -ETIME, or what the helper says. */
 int seal_take(struct seal_chamber *c, enum seal_side side, uint8_t family);

@@ -38,7 +38,7 @@ static inline void rig_client_read(struct rig *r, uint64_t upto) {
 static inline void rig_until_over(struct rig *r) {
   for (int i = 0; i < 200 && rig_sockets && r->overs == 0; i++) {
     (void)poll(NULL, 0, 50);
-    run(&r->n, 0);
+    run(&r->n, 100 * MS);
   }
 }
 

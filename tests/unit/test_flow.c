@@ -217,6 +217,7 @@ Test(flow, shutdown_from_the_control_loses_nothing) {
   rig_client_read(&r, 11);
   cr_expect(r.eof);
   cr_expect_eq(r.got, 10);
+  rig_until_over(&r);
   cr_expect_eq(r.why, STACK_END_CLOSED);
   rig_close(&r);
 }

@@ -4,6 +4,8 @@
  */
 #include "flow_client.h"
 
+#include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/tcp.h>
 
 TestSuite(flow_real, .timeout = 120);
@@ -377,5 +379,192 @@ Test(flow_real, the_queues_of_the_program_s_end) {
   const uint64_t all = i.client_send_queue + i.conn.send_queue + stack_conn_unread(r.server.c);
   cr_expect(all == r.written || all == r.written + 1, "%lu of %lu (a probe of the closed window is one byte twice)",
             (unsigned long)all, (unsigned long)r.written);
+  rig_close(&r);
+}
+
+/* --- programs that are in the way --------------------------------------------------------------------------------------------- */
+
+/* Whoever fails to come in costs no descriptor of ours, 0 least of all. */
+Test(flow_real, who_cannot_enter_costs_nothing) {
+  struct rig r;
+  struct ear e;
+  struct end peers[2];
+  rig_tables(&r);
+  ear_open(&r, &e, BACKLOG(4));
+  dial(&r, &peers[0]);
+  const int first = take(&e);
+  cr_assert_geq(first, 0);
+  /* Our end's place is taken: what a socket of the same addresses does. */
+  struct seal_chamber *c;
+  int ours = -1;
+  const struct net_endpoint from = ep(r.n.addr_a, 4444), to = ep(r.n.addr_b, 80);
+  cr_assert_eq(seal_chamber_get(r.seal, rig_label.owner, &c), 0);
+  cr_assert_eq(seal_enter(c, &to, &from, &ours), 0);
+  cr_assert_geq(fcntl(0, F_GETFD), 0);
+  peers[1] = (struct end){.n = &r.n};
+  cr_assert_eq(stack_tcp_connect(r.n.s, &from, &to, &end_ops, &peers[1], &peers[1].c), 0);
+  rig_run(&r, 1 * SEC);
+  cr_expect_geq(fcntl(0, F_GETFD), 0, "descriptor 0 is gone");
+  close(ours);
+  seal_chamber_unref(c);
+  close(first);
+  for (int i = 0; i < 2; i++)
+    end_close(&peers[i]);
+  rig_run(&r, 1 * SEC);
+  ear_close(&e);
+  rig_close(&r);
+}
+
+/* The peer was reset while the program still reads, and begins anew from the same port: the old one makes way. */
+Test(flow_real, the_same_peer_again) {
+  struct rig r;
+  struct ear e;
+  struct end old, new;
+  const struct net_endpoint from = ep(addr_of("10.0.0.1"), 4444), to = ep(addr_of("10.0.0.2"), 80);
+  rig_tables(&r);
+  ear_open(&r, &e, BACKLOG(4));
+  old = (struct end){.n = &r.n, .to_send = 2000000};
+  cr_assert_eq(stack_tcp_connect(r.n.s, &from, &to, &end_ops, &old, &old.c), 0);
+  rig_run(&r, 10 * SEC);
+  const int first = take(&e);
+  cr_assert_geq(first, 0);
+  old.c = stack_conn_abort(old.c, STACK_END_RESET_LOCAL);
+  rig_run(&r, 1 * SEC);
+  cr_expect(!flow_is_over(e.flows[0]), "it is still being read");
+  new = (struct end){.n = &r.n, .to_send = 1};
+  cr_assert_eq(stack_tcp_connect(r.n.s, &from, &to, &end_ops, &new, &new.c), 0);
+  rig_run(&r, 2 * SEC);
+  const int second = take(&e);
+  cr_assert_geq(second, 0);
+  cr_expect(flow_is_over(e.flows[0]));
+  char byte;
+  cr_expect_eq(recv(second, &byte, 1, MSG_DONTWAIT), 1);
+  close(first);
+  close(second);
+  end_close(&new);
+  rig_run(&r, 1 * SEC);
+  ear_close(&e);
+  rig_close(&r);
+}
+
+static void hear_nothing(int fd) {
+  struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+  const struct sock_fprog none = {.len = 1, .filter = &drop};
+  cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &none, sizeof none), 0);
+}
+
+/* A program that lets nothing in does not hear of its end either: its socket ends all the same, its listener does not. */
+Test(flow_real, who_hears_nothing_ends_too) {
+  struct rig r;
+  struct ear e;
+  struct end peer;
+  rig_tables(&r);
+  ear_open(&r, &e, BACKLOG(4));
+  dial(&r, &peer);
+  const int fd = take(&e);
+  cr_assert_geq(fd, 0);
+  hear_nothing(fd);
+  flow_abort(e.flows[0], STACK_END_REVOKED);
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  cr_expect_eq(poll(&p, 1, 1000), 1);
+  cr_expect(p.revents & POLLHUP, "%x", p.revents);
+  end_close(&peer);
+  dial(&r, &peer);
+  const int next = take(&e);
+  cr_expect_geq(next, 0, "the listener");
+  close(fd);
+  close(next);
+  end_close(&peer);
+  rig_run(&r, 1 * SEC);
+  ear_close(&e);
+  rig_close(&r);
+}
+
+/* Little room at the program's end: the kernel drops what does not fit, and it is sent again before anything ends. */
+static void little_room(bool reset) {
+  struct rig r;
+  const int size = 4096;
+  rig_open(&r, 0, false);
+  cr_assert_eq(setsockopt(r.fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size), 0);
+  for (uint64_t sent = 5000; sent <= 45000; sent += 20000) {
+    r.server.to_send = sent;
+    r.server.shut_after = sent == 45000 && !reset;
+    end_send(&r.server);
+    rig_run(&r, 1 * SEC);
+  }
+  if (reset)
+    r.server.c = stack_conn_abort(r.server.c, STACK_END_RESET_LOCAL);
+  else
+    cr_assert_eq(shutdown(r.fd, SHUT_WR), 0);
+  for (int i = 0; i < 3000 && !r.eof && !r.reset; i++) {
+    rig_client_read(&r, r.got + 3000);
+    rig_run(&r, 20 * MS);
+  }
+  cr_expect_eq(r.got, 45000, "%lu", (unsigned long)r.got);
+  cr_expect_eq(r.reset, reset);
+  cr_expect_eq(r.eof, !reset);
+  rig_until_over(&r);
+  cr_expect_eq(r.why, reset ? STACK_END_RESET_BY_PEER : STACK_END_CLOSED);
+  rig_close(&r);
+}
+Test(flow_real, little_room_and_a_fin) { little_room(false); }
+Test(flow_real, little_room_and_a_reset) { little_room(true); }
+
+/* What the program wrote and its kernel keeps back (TCP_CORK) comes before the FIN that the control asks for. */
+Test(flow_real, shutdown_from_the_control_waits_for_the_cork) {
+  struct rig r;
+  const int yes = 1;
+  rig_open(&r, 0, false);
+  cr_assert_eq(setsockopt(r.fd, IPPROTO_TCP, TCP_CORK, &yes, sizeof yes), 0);
+  rig_client_write(&r, 300);
+  flow_shutdown(r.f);
+  for (int i = 0; i < 100 && !r.server.eof; i++) {
+    (void)poll(NULL, 0, 20);
+    rig_run(&r, 100 * MS);
+  }
+  cr_expect(r.server.eof);
+  cr_expect_eq(r.server.got, 300);
+  rig_close(&r);
+}
+
+/* A program resets its end while the peer's window is closed and the ring full: nothing of it stays. */
+Test(flow_real, a_reset_behind_a_full_ring) {
+  struct rig r;
+  const struct linger now = {.l_onoff = 1};
+  rig_open(&r, 0, true);
+  for (int i = 0; i < 50; i++) {
+    rig_client_write(&r, 50000000);
+    rig_run(&r, 100 * MS);
+  }
+  cr_assert_eq(setsockopt(r.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now), 0);
+  r.fd = fd_close(r.fd);
+  rig_run(&r, 1 * SEC);
+  cr_expect_eq(r.overs, 1);
+  cr_expect_eq(r.why, STACK_END_RESET_LOCAL, "%s", stack_end_name(r.why));
+  rig_close(&r);
+}
+
+/* A backlog of 0 is one of 1, as the kernel has it; a listener that its program shut down is over for its peers, too. */
+Test(flow_real, odd_words_to_the_listener) {
+  struct rig r;
+  struct ear e;
+  struct end peer, late;
+  rig_tables(&r);
+  ear_open(&r, &e, BACKLOG(4));
+  cr_assert_eq(listen(e.fd, 0), 0);
+  dial(&r, &peer);
+  const int fd = take(&e);
+  cr_expect_geq(fd, 0);
+  close(fd);
+  end_close(&peer);
+  cr_assert_eq(shutdown(e.fd, SHUT_RD), 0);
+  dial(&r, &peer);
+  cr_expect_eq(peer.why, STACK_END_RESET_BY_PEER);
+  cr_expect(e.ended);
+  dial(&r, &late);
+  cr_expect_eq(late.why, STACK_END_REFUSED, "%s", stack_end_name(late.why));
+  end_close(&peer);
+  end_close(&late);
+  ear_close(&e);
   rig_close(&r);
 }
