@@ -26,10 +26,11 @@ capnet_SOURCES = clients/capnet.c
 capnet_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
 # All but main(): the unit tests link it.
 noinst_LTLIBRARIES += libclientrun.la
-libclientrun_la_SOURCES = clients/run.h clients/run_parse.c clients/run_sockets.c clients/run_fds.c clients/run_inetd.c
+libclientrun_la_SOURCES = clients/run.h clients/run_parse.c clients/run_sockets.c clients/run_fds.c clients/run_inetd.c \
+	clients/run_store.c
 bin_PROGRAMS += capnet-run
 capnet_run_SOURCES = clients/run.c
-capnet_run_LDADD = libclientrun.la libclient.la libcapnet.la $(JANSSON_LIBS)
+capnet_run_LDADD = libclientrun.la libclient.la libcapnet.la $(JANSSON_LIBS) $(SYSTEMD_LIBS)
 bin_PROGRAMS += capnet-cat
 capnet_cat_SOURCES = clients/cat.c
 capnet_cat_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)

@@ -2,7 +2,7 @@
  * capnet-run: takes the connection of each grant's socket, hands them down in CAPNET_FDS, and becomes the program. The
  * shared connection is handed down, not a private endpoint: every process below opens its own from it. For programs
  * that know nothing of capnet it asks the grants for real sockets first, and hands those down (run_sockets.c,
- * run_fds.c), or accepts for them (run_inetd.c).
+ * run_fds.c), accepts for them (run_inetd.c), or leaves the sockets with systemd (run_store.c).
  */
 #include "clients/run.h"
 
@@ -12,6 +12,7 @@
 
 static const char help[] =
     "Usage: capnet-run --grant NAME [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
+    "       capnet-run --grant NAME --listen ... --fdstore\n"
     "\n"
     "Runs PROGRAM with the named grants inherited as open descriptors (CAPNET_FDS=NAME=FD,...). What was inherited\n"
     "by capnet-run itself under other names is not handed on.\n"
@@ -28,6 +29,8 @@ static const char help[] =
     "      --refuse        reset those beyond the backlog at once instead of letting them try again\n"
     "      --inetd         stay, accept, and run one PROGRAM for each connection: its standard input and output\n"
     "      --max N         with --inetd at most so many at a time (64)\n"
+    "      --fdstore       run nothing: leave the listeners in the file descriptor store of the systemd unit whose\n"
+    "                      ExecStartPre= this is\n"
     "      --connect HOST:PORT=FD\n"
     "                      a connection that is opened first and handed down as descriptor FD; HOST is an address\n"
     "                      ([IPv6]), or a name that a grant resolves; repeatable\n"
@@ -44,7 +47,7 @@ static const char help[] =
     "\n"
     "See capnet-run(1).\n";
 
-enum { OPT_BACKLOG = 256, OPT_REFUSE, OPT_INETD, OPT_MAX, OPT_CONNECT, OPT_FORM };
+enum { OPT_BACKLOG = 256, OPT_REFUSE, OPT_INETD, OPT_MAX, OPT_FDSTORE, OPT_CONNECT, OPT_FORM };
 
 /* --- options ------------------------------------------------------------------------------------------------------ */
 
@@ -101,6 +104,7 @@ static int on_option(struct run *r, int o) {
   case OPT_REFUSE: r->refuse = true; return CLIENT_OK;
   case OPT_INETD: r->inetd = true; return CLIENT_OK;
   case OPT_MAX: return set_number("max", optarg, 65535, &r->max);
+  case OPT_FDSTORE: r->fdstore = true; return CLIENT_OK;
   case OPT_CONNECT: return add_connect(r, optarg);
   case OPT_FORM: return set_form(r, optarg);
   default: return client_usage("see the options");
@@ -116,6 +120,7 @@ static int parse(int argc, char **argv, struct run *r) {
                                           {"refuse", no_argument, NULL, OPT_REFUSE},
                                           {"inetd", no_argument, NULL, OPT_INETD},
                                           {"max", required_argument, NULL, OPT_MAX},
+                                          {"fdstore", no_argument, NULL, OPT_FDSTORE},
                                           {"connect", required_argument, NULL, OPT_CONNECT},
                                           {"form", required_argument, NULL, OPT_FORM},
                                           {"help", no_argument, NULL, 'h'},
@@ -133,7 +138,9 @@ static int parse(int argc, char **argv, struct run *r) {
       return code;
   }
   int code = run_parse_check(r);
-  if (code == CLIENT_OK && optind == argc)
+  if (code == CLIENT_OK && optind < argc && r->fdstore)
+    code = client_usage("--fdstore runs no program: %s", client_safe(argv[optind]));
+  if (code == CLIENT_OK && optind == argc && !r->fdstore)
     code = client_usage("no program");
   return code == CLIENT_OK ? -1 : code;
 }
@@ -146,7 +153,9 @@ int main(int argc, char **argv) {
   int code = parse(argc, argv, &r);
   if (code >= 0)
     return code;
-  code = run_take_grants(&r);
+  code = r.fdstore ? run_store_begin(&r) : CLIENT_OK;
+  if (code == CLIENT_OK)
+    code = run_take_grants(&r);
   if (code == CLIENT_OK)
     code = run_open_listens(&r);
   if (code == CLIENT_OK)
@@ -154,6 +163,8 @@ int main(int argc, char **argv) {
   run_close_grants(&r);
   if (code != CLIENT_OK)
     return code;
+  if (r.fdstore)
+    return run_store_end(&r);
   run_drop_activation();
   if (r.inetd)
     return run_inetd(&r, argv + optind);

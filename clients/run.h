@@ -11,6 +11,8 @@
 #define RUN_CONNECTS_MAX 64
 #define RUN_TARGET_MAX 1023 /* of --connect */
 #define RUN_FIRST_FD 3      /* SD_LISTEN_FDS_START */
+#define RUN_NAME_SIZE 256   /* FDNAME_MAX of systemd, and NUL */
+#define RUN_CONTROL_SUFFIX ".control" /* to the name of a listener: its control, in the store */
 
 struct run_grant {
   char name[64];
@@ -23,9 +25,9 @@ struct run_listen {
   const char *text; /* of the option, for messages */
   char address[48]; /* empty: what the rules name */
   uint16_t port;
-  char name[256];  /* in LISTEN_FDNAMES */
-  int fd;          /* the listening socket */
-  capnet *control; /* the listener lives as long as this is open somewhere */
+  char name[RUN_NAME_SIZE]; /* in LISTEN_FDNAMES */
+  int fd;                   /* the listening socket */
+  capnet *control;          /* the listener lives as long as this is open somewhere */
 };
 
 struct run_connect {
@@ -46,7 +48,7 @@ struct run {
   enum capnet_tcp_form form; /* of connections */
   unsigned backlog;          /* 0: the daemon's */
   unsigned max;              /* of --inetd, at once; 0: not given */
-  bool check, refuse, inetd;
+  bool check, refuse, inetd, fdstore;
   bool form_given;
 };
 
@@ -85,5 +87,12 @@ int run_exec(char **argv);
 
 /* Serves until a signal or the end of a listener; the exit code. */
 int run_inetd(struct run *r, char **argv);
+
+/* --- run_store.c: an exit code after a message -------------------------------------------------------------------- */
+
+/* Takes out of the store what an earlier run left there, and makes sure that there is room. */
+int run_store_begin(const struct run *r);
+/* Stores the listeners and their controls; the manager has them then. */
+int run_store_end(const struct run *r);
 
 #endif

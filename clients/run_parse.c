@@ -122,13 +122,22 @@ static int check_targets(const struct run *r) {
 int run_parse_check(const struct run *r) {
   if (r->n_grants == 0)
     return client_usage("no --grant");
-  if (r->n_listens == 0 && (r->inetd || r->backlog || r->refuse))
-    return client_usage("%s without --listen", r->inetd ? "--inetd" : r->backlog ? "--backlog" : "--refuse");
+  if (r->n_listens == 0 && (r->inetd || r->fdstore || r->backlog || r->refuse))
+    return client_usage("%s without --listen", r->inetd     ? "--inetd"
+                                              : r->fdstore ? "--fdstore"
+                                              : r->backlog ? "--backlog"
+                                                           : "--refuse");
   if (r->max && !r->inetd)
     return client_usage("--max without --inetd");
   if (r->form_given && r->n_connects == 0)
     return client_usage("--form without --connect");
   if (r->inetd && r->n_connects)
     return client_usage("--connect and --inetd exclude each other");
+  if (r->fdstore && (r->inetd || r->n_connects))
+    return client_usage("%s and --fdstore exclude each other", r->inetd ? "--inetd" : "--connect");
+  for (size_t i = 0; i < r->n_listens && r->fdstore; i++)
+    if (strlen(r->listens[i].name) + strlen(RUN_CONTROL_SUFFIX) >= RUN_NAME_SIZE)
+      return client_usage("--listen %s: with --fdstore a name has %d bytes at most", client_safe(r->listens[i].text),
+                          RUN_NAME_SIZE - (int)sizeof RUN_CONTROL_SUFFIX);
   return check_targets(r);
 }

@@ -8,11 +8,14 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define ASK_MS 10000u /* what the daemon answers at once */
 #define NO_LIMIT 0u   /* what the grant's dns.time and connect.time bound */
+#define IN_USE_MS 2000
+#define PAUSE_MS 20
 
 /* --- grants ------------------------------------------------------------------------------------------------------- */
 
@@ -134,11 +137,22 @@ static int try_listen(capnet *cap, void *arg, struct capnet_error *err) {
                                   a->run->refuse, ASK_MS, &a->l->fd, &a->l->control, NULL, err);
 }
 
+/* The port is still in use for a moment when an earlier run's listener has only just left the store: systemd may close
+ * it after it said so, and the daemon has to see it. */
+static int listen_one(struct run *r, struct listening *a, struct capnet_error *err) {
+  for (int waited = 0;; waited += PAUSE_MS) {
+    int e = ask(r, &(struct question){"tcp-listen", try_listen, a}, err);
+    if (e == 0 || !r->fdstore || strcmp(err->code, "ADDRESS_IN_USE") != 0 || waited >= IN_USE_MS)
+      return e;
+    (void)poll(NULL, 0, PAUSE_MS);
+  }
+}
+
 int run_open_listens(struct run *r) {
   for (size_t i = 0; i < r->n_listens; i++) {
     struct listening a = {.run = r, .l = &r->listens[i]};
     struct capnet_error err;
-    if (ask(r, &(struct question){"tcp-listen", try_listen, &a}, &err) < 0)
+    if (listen_one(r, &a, &err) < 0)
       return fail("listen", a.l->text, &err);
   }
   return CLIENT_OK;

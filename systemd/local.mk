@@ -17,5 +17,5 @@ uninstall-local:
 systemdexamplesdir = $(docdir)/examples/systemd
 dist_systemdexamples_DATA = systemd/examples/10-grant-252.conf systemd/examples/10-grant-253.conf \
 	systemd/examples/15-stream-pairs.conf systemd/examples/20-embedded-network.conf \
-	systemd/examples/listen-252.service
+	systemd/examples/listen-252.service systemd/examples/listen-fdstore.service
 EXTRA_DIST += systemd/capnetd.conf systemd/capnetd.service.in systemd/capnet.tmpfiles.conf.in

@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import subprocess
+import threading
 
 import lab as labs
 import wire
@@ -302,6 +303,113 @@ def descriptors_are_where_they_were_promised():
         q = lab.client(RUN, "-g", "web", "--connect", f"{server.address}=24", "true", preexec_fn=few)
         eq(q.returncode, 1)
         has(q.stderr, f"--connect {server.address}=24: the number is beyond the limit of open files")
+
+
+# --- in a store
+
+
+class Manager:
+    """What systemd does for --fdstore: a store of descriptors by name, and an answer to barriers."""
+
+    def __init__(self, lab, room):
+        self.path, self.room, self.store = f"{lab.dir}/manager", room, []  # (name, descriptor), the first stored first
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.thread = threading.Thread(target=self.serve, daemon=True)
+        self.thread.start()
+
+    def serve(self):
+        while True:
+            text, fds, _, _ = socket.recv_fds(self.socket, 4096, 250)
+            what, _, name = text.decode().partition("=1\nFDNAME=")
+            if what == "FDSTORE":
+                while fds and len(self.store) < self.room:
+                    self.store.append((name, fds.pop(0)))
+            elif what == "FDSTOREREMOVE":
+                for _, fd in (x for x in self.store if x[0] == name):
+                    threading.Timer(0.2, os.close, (fd,)).start()  # nor does systemd wait for it
+                self.store = [x for x in self.store if x[0] != name]
+            for fd in fds:
+                os.close(fd)
+            if text == b"end":
+                return
+
+    def names(self):
+        """In the order in which systemd hands them out."""
+        return [n for n, _ in reversed(self.store)]
+
+    def answer(self, name):
+        """Takes one connection at a listener, and says who is there."""
+        with socket.socket(fileno=os.dup(dict(self.store)[name])) as listener:
+            listener.settimeout(10)
+            c, peer = listener.accept()
+        with c:
+            c.sendall(json.dumps([c.getsockname(), c.getpeername(), peer]).encode())
+
+    def close(self):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as s:
+            s.sendto(b"end", self.path)
+        self.thread.join()
+        self.socket.close()
+        os.unlink(self.path)
+        for _, fd in self.store:
+            os.close(fd)
+
+
+def store(lab, *args, code=0):
+    """capnet-run --fdstore, until it is over; what it says."""
+    p = lab.client(RUN, "-g", "web", *args, "--fdstore", env={"NOTIFY_SOCKET": f"{lab.dir}/manager"})
+    eq(p.returncode, code, p.stderr)
+    return p.stderr
+
+
+def built_with_systemd():
+    p = subprocess.run([program(RUN), "-g", "x", "-l", "1", "--fdstore"], capture_output=True, text=True, check=False)
+    return "built without" not in p.stderr
+
+
+@case
+def left_in_a_store():
+    """The listeners outlive capnet-run, in their order; another run takes the ports over; the store's end ends them."""
+    if not built_with_systemd():
+        raise Skip("built without libsystemd")
+    with run_lab() as lab:
+        before = lab.live()
+        manager = Manager(lab, room=4)
+        for _ in range(5):
+            eq(store(lab, "-l", "8080=web", "-l", "8081"), "")
+            eq(manager.names(), ["web", "8081", "web.control", "8081.control"])
+        for name, port in (("web", 8080), ("8081", 8081)):
+            with socket.create_connection((STATIC, port), 10) as s:
+                manager.answer(name)
+                own = list(s.getsockname())
+                eq(json.loads(s.makefile().read()), [[STATIC, port], own, own])
+        rows = [s for s in lab.status("sockets")["sockets"] if s["kind"] == "tcp-listener" and "end" not in s]
+        eq(sorted(s["local"] for s in rows), [f"{STATIC}:8080", f"{STATIC}:8081"])
+        has(rows[0]["taken_by"], "capnet-run")
+        manager.close()
+        wire.until(lambda: not listening(8080) and not listening(8081))
+        lab.settles(before)
+
+
+@case
+def a_store_that_refuses():
+    """No room: a sentence, and no listener. A grant that refuses leaves nothing in the store."""
+    if not built_with_systemd():
+        raise Skip("built without libsystemd")
+    with run_lab() as lab:
+        before = lab.live()
+        manager = Manager(lab, room=3)
+        eq(store(lab, "-l", "8080", "-l", "8081", code=1), "capnet-run: --fdstore: the store takes 3 of 4 descriptors: "
+           "FileDescriptorStoreMax= of the unit says how many\n")
+        has(store(lab, "-l", "8100", code=3), "--listen 8100: ", "(grant web, rule tcp-listen)")
+        p = inetd(lab, "cat")
+        has(store(lab, "-l", "8080", code=1), "--listen 8080: ", "in use")
+        end(p, signal.SIGTERM, 0)
+        eq(manager.names(), [])
+        manager.close()
+        has(store(lab, "-l", "8080", code=1), "--fdstore: the service manager cannot be told: No such file")
+        lab.settles(before)
 
 
 # --- connections

@@ -7,7 +7,7 @@ cd "${top_builddir:-.}" || exit 99
 export CAPNET_GRANTS_DIR
 CAPNET_GRANTS_DIR=$(mktemp -d) || exit 99
 trap 'rm -rf "$CAPNET_GRANTS_DIR"' EXIT
-unset CAPNET_FDS LISTEN_FDS CAPNET_GRANT
+unset CAPNET_FDS LISTEN_FDS CAPNET_GRANT NOTIFY_SOCKET
 passed=0 failed=0
 out=$CAPNET_GRANTS_DIR/out err=$CAPNET_GRANTS_DIR/err
 
@@ -101,6 +101,14 @@ expect 2 '--inetd without --listen' capnet-run -g web --inetd true
 expect 2 '--max without --inetd' capnet-run -g web -l 80 --max 5 true
 expect 2 '--form without --connect' capnet-run -g web -l 80 --form pair true
 expect 2 'exclude each other' capnet-run -g web -l 80 --inetd --connect a:80=5 true
+expect 2 '--fdstore without --listen' capnet-run -g web --fdstore
+expect 2 'no --grant' capnet-run -l 80 --fdstore
+expect 2 '--inetd and --fdstore exclude each other' capnet-run -g web -l 80 --fdstore --inetd
+expect 2 '--connect and --fdstore exclude each other' capnet-run -g web -l 80 --fdstore --connect a:80=5
+expect 2 '--fdstore runs no program: true' capnet-run -g web -l 80 --fdstore -- true
+expect 2 'with --fdstore a name has 247 bytes at most' capnet-run -g web -l "80=$(printf '%0248d' 0)" --fdstore
+expect 1 '--fdstore: .*(NOTIFY_SOCKET|built without)' \
+  capnet-run -g web -l "80=$(printf '%0247d' 0)" -l 81 --backlog 5 --refuse --check --fdstore --
 listens='' connects=''
 for i in $(seq 1 32); do listens+=" -l $i"; done
 for i in $(seq 100 163); do connects+=" --connect a:80=$i"; done
