@@ -255,10 +255,11 @@ static bool in_list(const struct tcp_pcb *pcb, const struct tuple *t, uint16_t p
   return false;
 }
 
-/* The same local port may serve connections to different peers. */
+/* The same local port may serve connections to different peers. The last one is not chosen: the room above could not give
+ * it a real socket (SEAL_PROGRAMS_PORT). Who names it gets it. */
 static bool port_taken(void *arg, uint16_t port) {
   const struct tuple *t = arg;
-  return stack_listener_on_port(t->s, port) || in_list(tcp_active_pcbs, t, port) || in_list(tcp_tw_pcbs, t, port);
+  return (port == UINT16_MAX && !t->port) || stack_listener_on_port(t->s, port) || in_list(tcp_active_pcbs, t, port) || in_list(tcp_tw_pcbs, t, port);
 }
 
 static int choose_source(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote,
