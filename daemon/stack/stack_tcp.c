@@ -259,7 +259,8 @@ static bool in_list(const struct tcp_pcb *pcb, const struct tuple *t, uint16_t p
  * it a real socket (SEAL_PROGRAMS_PORT). Who names it gets it. */
 static bool port_taken(void *arg, uint16_t port) {
   const struct tuple *t = arg;
-  return (port == UINT16_MAX && !t->port) || stack_listener_on_port(t->s, port) || in_list(tcp_active_pcbs, t, port) || in_list(tcp_tw_pcbs, t, port);
+  return (port == UINT16_MAX && !t->port) || stack_listener_on_port(t->s, port) || in_list(tcp_active_pcbs, t, port) ||
+         in_list(tcp_tw_pcbs, t, port);
 }
 
 static int choose_source(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote,
