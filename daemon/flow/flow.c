@@ -165,9 +165,11 @@ static bool client_wrote_all(const struct flow *f) {
   return !seal_program_queues(f->chamber, &info.local, &info.remote, &q) || q.unsent == 0;
 }
 
+/* With our FIN on its way as well a full close needs no asking for. */
 static void client_ended(struct flow *f) {
   f->client_eof = true;
-  f->form->half(f->fd);
+  if (!f->peer_done)
+    f->form->half(f->fd);
   (void)stack_conn_shutdown_write(f->conn);
 }
 

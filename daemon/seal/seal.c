@@ -13,8 +13,12 @@
 #define START_MS 10000 /* a loaded machine; the usual is 5 */
 #define ANSWER_MS 500 /* the usual is under 10; once it was not enough the next waits for nothing */
 #define TRIAL_MS 2000  /* for the first connection, likewise */
-#define STORE_MAX 32
-#define STORE 8 /* sockets of each side that a chamber begins with; IPv6 ones come when asked for */
+/* Sockets of each side that lie in store: few for who needs few, and as many as a message takes for who used up half of
+ * them at once, so that neither process wakes for each connection. IPv6 ones come when asked for. */
+#define STORE 8
+#define STORE_MAX SEAL_BATCH_MAX
+#define BUSY_NS (100 * NSEC_PER_MSEC)
+#define QUIET_NS (10 * NSEC_PER_SEC)
 
 struct seal {
   int fd; /* -1: the helper is gone */
@@ -119,9 +123,21 @@ static int request_chamber(struct seal *s) {
 
 static int family_of(int index) { return index == SEAL_V4 ? AF_INET : AF_INET6; }
 
+static void adapt(struct seal_pool *p) {
+  const uint64_t now = clock_real_ns(CLOCK_ID_MONO), since = now - p->asked_ns;
+  if (p->asked_ns && since < BUSY_NS)
+    p->target = MIN(p->target * 2, (unsigned)STORE_MAX);
+  else if (since > QUIET_NS)
+    p->target = STORE;
+  p->asked_ns = now;
+}
+
 static int refill(struct seal_chamber *c, enum seal_side side, int family) {
   struct seal_pool *p = &c->pools[side][family];
   if (p->asked || p->n > p->target / 2)
+    return 0;
+  adapt(p);
+  if (p->n >= p->target)
     return 0;
   int r = ask(c->s, &(struct seal_message){.op = SEAL_SOCKETS, .chamber = c->number, .side = side,
                                            .family = family_of(family), .n = p->target - p->n});
@@ -235,7 +251,6 @@ int seal_take(struct seal_chamber *c, enum seal_side side, uint8_t family) {
   int r = refill(c, side, f);
   if (p->n == 0) {
     c->s->waits++;
-    p->target = MIN(p->target * 2, (unsigned)STORE_MAX);
     while (r == 0 && p->n == 0 && p->asked)
       r = wait_answer(c->s, &m, ANSWER_MS);
   }

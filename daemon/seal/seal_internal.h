@@ -11,8 +11,9 @@ enum { SEAL_V4, SEAL_V6, SEAL_FAMILIES };
 
 struct seal_pool {
   int fds[SEAL_BATCH_MAX]; /* n that are ours alone, then those that the helper has not closed yet */
-  unsigned n, arrived, target; /* target doubles when it was not enough */
+  unsigned n, arrived, target;
   bool asked;
+  uint64_t asked_ns; /* monotonic, last */
 };
 
 struct seal_chamber {
