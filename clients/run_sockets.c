@@ -168,9 +168,22 @@ struct connecting {
   int fd;
 };
 
+/* A grant may resolve one type and not the other; the question for both is denied then. The first refusal is told. */
 static int try_resolve(capnet *cap, void *arg, struct capnet_error *err) {
+  static const unsigned types[] = {CAPNET_DNS_A | CAPNET_DNS_AAAA, CAPNET_DNS_A, CAPNET_DNS_AAAA};
   struct connecting *a = arg;
-  return capnet_resolve(cap, a->c->host, CAPNET_DNS_A | CAPNET_DNS_AAAA, 0, NO_LIMIT, &a->found, err);
+  struct capnet_error one;
+  int r = 0;
+  for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+    int e = capnet_resolve(cap, a->c->host, types[i], 0, NO_LIMIT, &a->found, &one);
+    if (i == 0 || e != -EACCES) {
+      r = e;
+      *err = one;
+    }
+    if (e != -EACCES)
+      break;
+  }
+  return r;
 }
 
 /* Letting go of the control leaves the connection as it is: PROGRAM gets a descriptor, not a capability. */
