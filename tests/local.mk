@@ -109,6 +109,12 @@ OTHER_TESTS += tests/unit/test_bench_report.py
 check_PROGRAMS += tests/e2e/lib_walk
 tests_e2e_lib_walk_SOURCES = tests/e2e/lib_walk.c
 tests_e2e_lib_walk_LDADD = libcapnet.la
+# Run by tests/e2e/case_programs.py. No sanitizer: there is none for static programs.
+check_PROGRAMS += tests/e2e/programs/static_echo
+tests_e2e_programs_static_echo_SOURCES = tests/e2e/programs/static_echo.c
+tests_e2e_programs_static_echo_CFLAGS = $(WARN_FLAGS)
+tests_e2e_programs_static_echo_LDFLAGS = -all-static
+tests_e2e_programs_static_echo_LDADD =
 
 include tests/fuzz/local.mk
 include tests/bench/local.mk
