@@ -9,6 +9,7 @@
 #include <linux/close_range.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 
 int child_keep_only(int fd) {
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -45,4 +46,13 @@ int child_lock(pid_t parent) {
       prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
     return -errno;
   return getppid() == parent ? 0 : -ESRCH;
+}
+
+void child_end(pid_t *pid) {
+  if (*pid <= 0)
+    return;
+  (void)kill(*pid, SIGKILL);
+  while (waitpid(*pid, NULL, 0) < 0 && errno == EINTR)
+    ;
+  *pid = 0;
 }

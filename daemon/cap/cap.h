@@ -78,8 +78,8 @@ void caps_on_audit(struct caps *cs, caps_audit_fn fn, void *arg);
 int cap_new(struct caps *cs, struct auth_node *node, int fd, struct cap **ret, int *ret_client);
 /* Tells a client that got no endpoint why, and closes fd. */
 void cap_turn_away(struct caps *cs, int fd, const struct auth_refusal *why);
-/* Mints a child of `parent` and an endpoint for it (none without ret_client); spec's kind decides which. `by` remembers it for Revoke (may be NULL).
- * Charges "endpoints" and "children". -EDQUOT, -EPERM, -EMFILE, … with why filled in. */
+/* Mints a child of `parent` and an endpoint for it (none without ret_client); spec's kind decides which. `by` remembers it
+ * for Revoke (may be NULL). Charges "endpoints" and "children". -EDQUOT, -EPERM, -EMFILE, … with why filled in. */
 int cap_mint(struct caps *cs, struct auth_node *parent, const struct auth_spec *spec, struct cap *by, struct cap **ret,
              int *ret_client, struct auth_refusal *why);
 /* The kind is done with a capability that outlived its endpoint, or ends it itself. error 0: no Terminal is due. */

@@ -82,7 +82,8 @@ static void channel_pump(struct cap_tcp_listener *l) {
     (void)loop_watch_set(l->channel.watch, LOOP_HANGUP);
     return;
   }
-  if (tcp_hand_over(&l->cap, conn, l->channel.form, &h, &why) < 0) { /* that one was reset; the next must not wait for a newcomer */
+  /* If not, that one was reset; the next must not wait for a newcomer. */
+  if (tcp_hand_over(&l->cap, conn, l->channel.form, &h, &why) < 0) {
     (void)loop_watch_set(l->channel.watch, LOOP_HANGUP | LOOP_WRITE);
     return;
   }

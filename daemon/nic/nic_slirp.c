@@ -5,13 +5,13 @@
  */
 #include "nic/nic_slirp.h"
 
+#include "base/child.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 
 static bool port_parse(const char *s, const char *end, uint16_t *ret) {
   unsigned long v = 0;
@@ -64,18 +64,9 @@ struct nic_slirp {
   uint8_t *buffers; /* SLIRP_BATCH of them */
 };
 
-static void slirp_reap(struct nic_slirp *s) {
-  if (s->child <= 0)
-    return;
-  (void)kill(s->child, SIGKILL);
-  while (waitpid(s->child, NULL, 0) < 0 && errno == EINTR)
-    ;
-  s->child = 0;
-}
-
 static void slirp_ended(struct nic_slirp *s) {
   s->watch = loop_watch_free(s->watch);
-  slirp_reap(s);
+  child_end(&s->child);
   s->nic.link_up = false;
   nic_gone(&s->nic, -ECONNRESET);
 }
@@ -149,7 +140,7 @@ static void slirp_free(struct nic *nic) {
   struct nic_slirp *s = container_of(nic, struct nic_slirp, nic);
   s->watch = loop_watch_free(s->watch);
   s->fd = fd_close(s->fd);
-  slirp_reap(s);
+  child_end(&s->child);
   free(s->buffers);
   free(s);
 }

@@ -5,10 +5,8 @@
 #include "seal/seal_internal.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #define START_MS 10000 /* a loaded machine; the usual is 5 */
 #define ANSWER_MS 500 /* the usual is under 10; once it was not enough the next waits for nothing */
@@ -40,12 +38,7 @@ static void helper_gone(struct seal *s, const char *why) {
   s->fd = fd_close(s->fd);
   if (!s->why[0])
     (void)snprintf(s->why, sizeof s->why, "%s", why);
-  if (s->child > 0) {
-    (void)kill(s->child, SIGKILL);
-    while (waitpid(s->child, NULL, 0) < 0 && errno == EINTR)
-      ;
-    s->child = 0;
-  }
+  child_end(&s->child);
 }
 
 static int ask(struct seal *s, const struct seal_message *m) {

@@ -16,7 +16,7 @@ import subprocess
 
 import wire
 from case_sockets import refused_by_kernel, sockets_or_skip
-from case_tcp import receive_all
+from case_tcp import receive_all, write_pattern
 from lab import GATEWAY, STATIC, Lab, Server, Skip, case, eq, has, program, sh
 
 UID, NAME = 61841, "e2e"  # of the programs
@@ -58,15 +58,8 @@ def write(path, text, mode=0o644):
 
 def body(path, size):
     """Writes a file that nowhere repeats in step; its SHA-256."""
-    digest, block, left = hashlib.sha256(), bytes(range(251)) * 4178, size
     with open(path, "wb") as f:
-        while left:
-            part = block[:min(left, len(block))]
-            f.write(part)
-            digest.update(part)
-            left -= len(part)
-            block = block[1:] + block[:1]
-    return digest.hexdigest()
+        return write_pattern(f.write, size)
 
 
 @contextlib.contextmanager

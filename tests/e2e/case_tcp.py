@@ -20,18 +20,23 @@ def tcp_lab(*more, **kw):
     return lab
 
 
-def send_pattern(sock, size):
-    """Sends size bytes that never repeat in step; their SHA-256."""
+def write_pattern(write, size):
+    """Writes size bytes that never repeat in step; their SHA-256."""
     digest, block = hashlib.sha256(), bytes(range(251)) * 1044
     left = size
     while left:
         part = block[:min(left, len(block))]
-        sock.sendall(part)
+        write(part)
         digest.update(part)
         left -= len(part)
         block = block[1:] + block[:1]
-    sock.shutdown(socket.SHUT_WR)
     return digest.hexdigest()
+
+
+def send_pattern(sock, size):
+    digest = write_pattern(sock.sendall, size)
+    sock.shutdown(socket.SHUT_WR)
+    return digest
 
 
 def receive_all(sock):
