@@ -1,34 +1,26 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * A network device: an ops table that moves Ethernet frames in batches. Backends (tap, slirp, memory) and decorators
- * (fault) look the same from above; a decorator owns the device it wraps.
- *
- * Frames are whole Ethernet II frames without FCS. Frame memory is borrowed for the duration of the call, both ways.
+ * (fault) look the same from above; a decorator owns the device it wraps. What a frame is: nic_frame.h.
  */
 #ifndef CAPNET_NIC_H
 #define CAPNET_NIC_H
 
-#include "base/util.h"
-#include "loop/loop.h"
+#include "nic/nic_buf.h"
 
 #include <sys/types.h>
 
 struct nic;
 
-struct nic_frame {
-  const uint8_t *data;
-  size_t len;
-};
-
 /* What the room above is told. A NULL member is not called. */
 struct nic_upcalls {
-  void (*frames)(void *arg, const struct nic_frame *frames, unsigned n);
+  void (*frames)(void *arg, struct nic_rx *frames, unsigned n);
   void (*link)(void *arg, bool up);             /* carrier, when it changes */
   void (*gone)(void *arg, int error);           /* the device cannot be used any more; -errno */
 };
 
 struct nic_counters {
   uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
-  uint64_t rx_dropped; /* not readable or over the device's frame size */
+  uint64_t rx_dropped; /* not readable, over the device's frame size, or no buffer */
   uint64_t tx_dropped; /* refused by the device: queue full, link down */
 };
 
@@ -44,7 +36,6 @@ struct nic_ops {
 #define NIC_NAME_MAX 16
 #define NIC_MTU_MIN 576 /* RFC 791: every host takes a datagram of this size */
 #define NIC_MTU_MAX 9000
-#define NIC_HEADER_LEN 14 /* Ethernet II: two addresses and the type */
 
 /* Embedded first in every backend's own struct. */
 struct nic {
@@ -56,19 +47,27 @@ struct nic {
   uint8_t mac[6];          /* the stack's own address on this link */
   unsigned mtu;            /* of the IP packet, bytes */
   const char *mtu_origin;  /* "device", "configuration", "default": static string */
+  unsigned features;       /* enum nic_feature */
   bool link_up;
   struct nic_counters counters;
 };
 
 static inline size_t nic_frame_max(const struct nic *nic) { return NIC_HEADER_LEN + nic->mtu; }
 
-/* Sends through the device and counts. A frame that is shorter than its header or longer than nic_frame_max is dropped
- * alone; when the device refuses one, it and those behind it are dropped. Returns how many were taken. */
+/* Sends through the device and counts. What the device cannot do of a frame's offload is done here: a super-frame leaves
+ * as its packets, each counted. A frame that is shorter than its header, longer than nic_frame_max (its packets, if it is
+ * a super-frame) or malformed is dropped alone; when the device refuses one, it and those of its kind behind it are
+ * dropped. Returns how many were taken, at least in part. */
 unsigned nic_send(struct nic *nic, const struct nic_frame *frames, unsigned n);
 int nic_start(struct nic *nic, const struct nic_upcalls *up, void *arg);
 struct nic *nic_free(struct nic *nic); /* returns NULL; NULL is fine */
-/* For backends: counts and delivers upward. */
-void nic_deliver(struct nic *nic, const struct nic_frame *frames, unsigned n);
+/* One ordinary frame in one piece. */
+static inline unsigned nic_send_one(struct nic *nic, const void *data, size_t len) {
+  struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+  return nic_send(nic, &(struct nic_frame){.iov = &iov, .n_iov = 1, .len = len}, 1);
+}
+/* For backends: counts, delivers upward, and frees what nobody took. Comes last: the device may be freed in it. */
+void nic_deliver(struct nic *nic, struct nic_rx *frames, unsigned n);
 void nic_set_link(struct nic *nic, bool up);
 void nic_gone(struct nic *nic, int error);
 
@@ -77,7 +76,8 @@ void nic_gone(struct nic *nic, int error);
  * tap: ifname names a persistent TAP or one to create (CAP_NET_ADMIN, or owned by our uid); fd >= 0 is an inherited TAP
  * descriptor instead, consumed also on failure. The MAC is the stack's, not the TAP's: a locally administered address
  * derived with nic_stable_mac when it is all zero. mtu 0 takes the device's. An inherited TAP must have been opened
- * with IFF_NO_PI and without IFF_VNET_HDR. Errors: -EPERM, -EBUSY, -ENODEV, -EINVAL (not a TAP, bad name or mtu). */
+ * with IFF_NO_PI; with IFF_VNET_HDR it has offloads. One that is opened here has those that the kernel knows (features).
+ * Errors: -EPERM, -EBUSY, -ENODEV, -EINVAL (not a TAP, bad name or mtu). */
 struct nic_tap_config {
   const char *ifname;
   int fd;
@@ -110,7 +110,8 @@ int nic_slirp_open(struct loop *loop, const struct nic_slirp_config *cfg, struct
 int nic_forward_parse(const char *s, struct nic_forward *ret); /* -EINVAL */
 
 /* memory: two devices back to back; what one sends the other delivers at the end of the loop's turn, in one batch.
- * queue bounds the frames in flight each way. When one is freed the link of the other goes down. */
+ * queue bounds the frames in flight each way. When one is freed the link of the other goes down. They have no features,
+ * so packets travel as on a wire; a test may set some, then a frame arrives as it was sent, offload and all. */
 int nic_memory_pair(struct loop *loop, unsigned mtu, unsigned queue, struct nic **ret_a, struct nic **ret_b);
 
 /* fault: wraps inner (consumed also on failure) and disturbs what is SENT through it. Probabilities are per 1,000

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The fault decorator: a device that disturbs what is sent through another one, repeatably.
  *
+ * It sends no offload on: super-frames come here as the packets they stand for, with complete checksums.
+ *
  * Every frame draws the same numbers in the same order (loss, duplication, reordering, corruption, the bit, jitter),
  * whatever the configuration: so switching one fault on does not move where the others strike.
  *
@@ -28,6 +30,7 @@ struct nic_fault {
   struct list queue, held;
   unsigned waiting;
   struct loop_timer *timer;
+  uint8_t frame[NIC_HEADER_LEN + NIC_MTU_MAX]; /* the one being sent, in one piece */
 };
 
 struct fate {
@@ -72,7 +75,7 @@ static void fault_arm(struct nic_fault *f) {
 /* Only hands on: the frame stays the caller's. What inner refuses now was already reported as taken: count it twice
  * rather than not at all. */
 static void fault_pass(struct nic_fault *f, const uint8_t *data, size_t len) {
-  if (nic_send(f->inner, &(struct nic_frame){.data = data, .len = len}, 1) == 0)
+  if (nic_send_one(f->inner, data, len) == 0)
     f->nic.counters.tx_dropped++;
 }
 
@@ -142,21 +145,21 @@ static bool fault_emit(struct nic_fault *f, const uint8_t *data, size_t len, con
 
 static bool fault_send_one(struct nic_fault *f, const struct nic_frame *frame) {
   struct fate fate = draw_fate(f, frame->len);
-  uint8_t changed[NIC_HEADER_LEN + NIC_MTU_MAX];
-  const uint8_t *data = frame->data;
+  size_t at = 0;
 
   f->next_seq++;
   if (fate.lost)
     return true;
-  if (fate.corrupted) {
-    memcpy(changed, frame->data, frame->len);
-    changed[fate.bit / 8] ^= (uint8_t)(1u << (fate.bit % 8));
-    data = changed;
+  for (unsigned i = 0; i < frame->n_iov; i++) {
+    memcpy(f->frame + at, frame->iov[i].iov_base, frame->iov[i].iov_len);
+    at += frame->iov[i].iov_len;
   }
-  if (!fault_emit(f, data, frame->len, &fate))
+  if (fate.corrupted)
+    f->frame[fate.bit / 8] ^= (uint8_t)(1u << (fate.bit % 8));
+  if (!fault_emit(f, f->frame, frame->len, &fate))
     return false;
   if (fate.duplicated)
-    (void)fault_emit(f, data, frame->len, &fate); /* no room for a copy that nobody asked for is no error */
+    (void)fault_emit(f, f->frame, frame->len, &fate); /* no room for a copy that nobody asked for is no error */
   return true;
 }
 
@@ -172,7 +175,7 @@ static unsigned fault_send(struct nic *nic, const struct nic_frame *frames, unsi
 }
 
 /* What comes from inner goes up as it is. */
-static void from_inner_frames(void *arg, const struct nic_frame *frames, unsigned n) {
+static void from_inner_frames(void *arg, struct nic_rx *frames, unsigned n) {
   struct nic_fault *f = arg;
   nic_deliver(&f->nic, frames, n);
 }
@@ -242,6 +245,7 @@ int nic_fault_wrap(struct nic *inner, const struct nic_fault_config *cfg, struct
   f->nic.up = NULL;
   f->nic.up_arg = NULL;
   f->nic.counters = (struct nic_counters){0};
+  f->nic.features &= ~(unsigned)(NIC_TX_CSUM | NIC_TX_TSO4 | NIC_TX_TSO6);
   f->inner = inner;
   f->cfg = *cfg;
   f->state = cfg->seed;

@@ -1,75 +1,47 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The memory pair: two devices back to back, for tests of the whole stack without a kernel in between. Frames are
- * copied into the receiver's inbox and delivered by a task at the end of the loop's turn, so a sender is never called
+ * copied into buffers of the receiver's inbox and delivered by a task at the end of the loop's turn, so a sender is never called
  * back from inside its own send.
  */
 #include "nic/nic.h"
 
 #include <stdio.h>
 
-struct memory_frame {
-  struct memory_frame *next;
-  size_t len;
-  uint8_t data[];
-};
-
 struct nic_memory {
   struct nic nic;
   struct nic_memory *peer; /* NULL once the other end is freed */
-  struct memory_frame *head, **tail;
   unsigned queued, limit;
-  struct nic_frame *batch; /* room for limit frames; moved out during a delivery */
-  bool *ret_freed;         /* set by free while a delivery is on the stack */
+  struct nic_rx *inbox, *spare; /* room for limit frames each: one fills while the other is delivered */
+  bool *ret_freed;              /* set by free while a delivery is on the stack */
   struct loop_task task;
 };
 
-static void frames_free(struct memory_frame *f) {
-  while (f) {
-    struct memory_frame *next = f->next;
-    free(f);
-    f = next;
-  }
-}
-
-/* Runs at the end of a turn. The upcall may free this device: the batch and the frames are ours until it returns. */
+/* Runs at the end of a turn. The upcall may free this device: the batch is ours until it returns. */
 static void memory_deliver(void *arg) {
   struct nic_memory *m = arg;
-  struct memory_frame *frames = m->head;
-  struct nic_frame *batch = TAKE_PTR(m->batch);
-  unsigned n = 0;
+  struct nic_rx *batch = m->inbox;
+  unsigned n = m->queued;
   bool freed = false;
 
-  for (struct memory_frame *f = frames; f; f = f->next)
-    batch[n++] = (struct nic_frame){.data = f->data, .len = f->len};
-  m->head = NULL;
-  m->tail = &m->head;
+  m->inbox = TAKE_PTR(m->spare);
   m->queued = 0;
   m->ret_freed = &freed;
-
   nic_deliver(&m->nic, batch, n);
   if (!freed && !m->peer)
     nic_set_link(&m->nic, false);
   if (freed) {
     free(batch);
   } else {
-    m->batch = batch;
+    m->spare = batch;
     m->ret_freed = NULL;
   }
-  frames_free(frames);
 }
 
 static bool memory_put(struct nic_memory *to, const struct nic_frame *frame) {
-  if (to->queued >= to->limit)
+  struct nic_buf *b = to->queued < to->limit ? nic_buf_copy(frame) : NULL;
+  if (!b)
     return false;
-  struct memory_frame *f = malloc(sizeof *f + frame->len);
-  if (!f)
-    return false;
-  f->next = NULL;
-  f->len = frame->len;
-  memcpy(f->data, frame->data, frame->len);
-  *to->tail = f;
-  to->tail = &f->next;
-  to->queued++;
+  to->inbox[to->queued++] = (struct nic_rx){.buf = b, .len = frame->len, .off = frame->off};
   return true;
 }
 
@@ -103,8 +75,10 @@ static void memory_free(struct nic *nic) {
     if (m->peer->nic.up)
       loop_task_queue(m->peer->nic.loop, &m->peer->task);
   }
-  frames_free(m->head);
-  free(m->batch);
+  for (unsigned i = 0; i < m->queued; i++)
+    nic_buf_free(m->inbox[i].buf);
+  free(m->inbox);
+  free(m->spare);
   free(m);
 }
 
@@ -116,9 +90,9 @@ static const struct nic_ops memory_ops = {
 };
 
 static struct nic_memory *memory_new(struct loop *loop, unsigned mtu, unsigned queue, unsigned index) {
-  _cleanup_free_ struct nic_frame *batch = calloc(queue, sizeof *batch);
+  _cleanup_free_ struct nic_rx *inbox = calloc(queue, sizeof *inbox), *spare = calloc(queue, sizeof *spare);
   struct nic_memory *m = calloc(1, sizeof *m);
-  if (!batch || !m) {
+  if (!inbox || !spare || !m) {
     free(m);
     return NULL;
   }
@@ -131,9 +105,9 @@ static struct nic_memory *memory_new(struct loop *loop, unsigned mtu, unsigned q
       .link_up = true,
   };
   (void)snprintf(m->nic.name, sizeof m->nic.name, "mem%u", index);
-  m->tail = &m->head;
   m->limit = queue;
-  m->batch = TAKE_PTR(batch);
+  m->inbox = TAKE_PTR(inbox);
+  m->spare = TAKE_PTR(spare);
   loop_task_init(&m->task, memory_deliver, m);
   return m;
 }

@@ -60,8 +60,9 @@ struct nic_slirp {
   int fd;
   pid_t child; /* 0 once reaped */
   struct loop_watch *watch;
-  size_t room;      /* one byte more than the largest frame, so a longer one shows */
-  uint8_t *buffers; /* SLIRP_BATCH of them */
+  struct nic_slot slots[SLIRP_BATCH];
+  unsigned n_slots; /* of them in use: fewer where frames are large */
+  struct nic_trim trim;
 };
 
 static void slirp_ended(struct nic_slirp *s) {
@@ -71,19 +72,48 @@ static void slirp_ended(struct nic_slirp *s) {
   nic_gone(&s->nic, -ECONNRESET);
 }
 
+/* Makes ready to read up to n_slots frames; fewer when there are no buffers. What then is left waits in the pair: that
+ * is the backpressure to the child. */
+static unsigned slirp_prepare(struct nic_slirp *s, struct mmsghdr *msgs, struct iovec (*iov)[NIC_SLOT_IOV]) {
+  unsigned n = 0;
+  for (; n < s->n_slots; n++) {
+    unsigned pieces = nic_slot_prepare(&s->slots[n], nic_frame_max(&s->nic), iov[n]);
+    if (pieces == 0)
+      break;
+    msgs[n].msg_hdr = (struct msghdr){.msg_iov = iov[n], .msg_iovlen = pieces};
+  }
+  return n;
+}
+
+static void slirp_slots_done(struct nic_slirp *s) {
+  for (unsigned i = 0; i < s->n_slots; i++)
+    nic_slot_done(&s->slots[i]);
+}
+
+/* Without any buffer a frame is read all the same: nothing would tell when to try again. */
+static void slirp_forget_one(struct nic_slirp *s) {
+  uint8_t nowhere;
+  ssize_t n = recv(s->fd, &nowhere, 1, MSG_DONTWAIT);
+  if (n > 0)
+    s->nic.counters.rx_dropped++;
+  else if (n == 0)
+    slirp_ended(s);
+}
+
 static void slirp_event(void *arg, unsigned events) {
   struct nic_slirp *s = arg;
   struct mmsghdr msgs[SLIRP_BATCH] = {0};
-  struct iovec iov[SLIRP_BATCH];
-  struct nic_frame batch[SLIRP_BATCH];
+  struct iovec iov[SLIRP_BATCH][NIC_SLOT_IOV];
+  struct nic_rx batch[SLIRP_BATCH];
   unsigned n_frames = 0;
   (void)events;
 
-  for (unsigned i = 0; i < SLIRP_BATCH; i++) {
-    iov[i] = (struct iovec){.iov_base = s->buffers + i * s->room, .iov_len = s->room};
-    msgs[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+  unsigned ready = slirp_prepare(s, msgs, iov);
+  if (ready == 0) {
+    slirp_forget_one(s);
+    return;
   }
-  int n = recvmmsg(s->fd, msgs, SLIRP_BATCH, MSG_DONTWAIT, NULL);
+  int n = recvmmsg(s->fd, msgs, ready, MSG_DONTWAIT, NULL);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return;
   if (n <= 0 || msgs[0].msg_len == 0) {
@@ -91,11 +121,16 @@ static void slirp_event(void *arg, unsigned events) {
     return;
   }
   for (int i = 0; i < n && msgs[i].msg_len > 0; i++) {
-    if (msgs[i].msg_len < NIC_HEADER_LEN || msgs[i].msg_len > nic_frame_max(&s->nic))
-      s->nic.counters.rx_dropped++;
+    struct nic_rx f = {.len = msgs[i].msg_len};
+    if (f.len >= NIC_HEADER_LEN && f.len <= nic_frame_max(&s->nic))
+      f.buf = nic_slot_take(&s->slots[i], f.len);
+    if (f.buf)
+      batch[n_frames++] = f;
     else
-      batch[n_frames++] = (struct nic_frame){.data = iov[i].iov_base, .len = msgs[i].msg_len};
+      s->nic.counters.rx_dropped++;
   }
+  slirp_slots_done(s);
+  nic_trim_used(&s->trim);
   nic_deliver(&s->nic, batch, n_frames);
 }
 
@@ -107,11 +142,10 @@ static unsigned slirp_send(struct nic *nic, const struct nic_frame *frames, unsi
     return 0;
   while (taken < n) {
     struct mmsghdr msgs[SLIRP_BATCH] = {0};
-    struct iovec iov[SLIRP_BATCH];
     unsigned count = MIN(n - taken, (unsigned)SLIRP_BATCH);
     for (unsigned i = 0; i < count; i++) {
-      iov[i] = (struct iovec){.iov_base = (void *)(uintptr_t)frames[taken + i].data, .iov_len = frames[taken + i].len};
-      msgs[i].msg_hdr = (struct msghdr){.msg_iov = &iov[i], .msg_iovlen = 1};
+      const struct nic_frame *f = &frames[taken + i];
+      msgs[i].msg_hdr = (struct msghdr){.msg_iov = (struct iovec *)(uintptr_t)f->iov, .msg_iovlen = f->n_iov};
     }
     int r = sendmmsg(s->fd, msgs, count, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (r < 0 && errno == EINTR)
@@ -141,7 +175,8 @@ static void slirp_free(struct nic *nic) {
   s->watch = loop_watch_free(s->watch);
   s->fd = fd_close(s->fd);
   child_end(&s->child);
-  free(s->buffers);
+  slirp_slots_done(s);
+  nic_trim_done(&s->trim);
   free(s);
 }
 
@@ -214,9 +249,10 @@ int nic_slirp_open(struct loop *loop, const struct nic_slirp_config *cfg, struct
     memcpy(s->nic.mac, cfg->mac, 6);
   else
     nic_stable_mac(s->nic.name, s->nic.mac);
-  s->room = nic_frame_max(&s->nic) + 1;
-  s->buffers = malloc(SLIRP_BATCH * s->room);
-  int r = s->buffers ? slirp_spawn(s, cfg) : -ENOMEM;
+  s->n_slots = nic_frame_max(&s->nic) < NIC_BUF_SMALL ? SLIRP_BATCH : SLIRP_BATCH_LARGE;
+  int r = nic_trim_init(&s->trim, loop);
+  if (r >= 0)
+    r = slirp_spawn(s, cfg);
   if (r < 0) {
     slirp_free(&s->nic);
     return r;

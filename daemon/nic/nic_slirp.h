@@ -8,6 +8,7 @@
 #include "nic/nic.h"
 
 #define SLIRP_BATCH 32                /* frames moved in one turn, either side */
+#define SLIRP_BATCH_LARGE 8           /* by the daemon, where one may need a big buffer */
 #define SLIRP_PAIR_BUFFER (4 * 1024 * 1024) /* wished for; the kernel cuts it to net.core.wmem_max */
 
 /* Becomes the child: takes fd, never returns. parent is who it must not outlive. */

@@ -1,32 +1,25 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * The TAP device: a persistent one, one created here, or a descriptor that was handed to us.
+ * The TAP device at work; nic_tap_open.c opens it.
+ *
+ * With a struct virtio_net_hdr in front of each frame the kernel takes super-frames and cuts them itself, or never cuts
+ * them, and leaves checksums alone that no wire will see; it hands us the same. One readv or writev a frame, from and to
+ * where the bytes lie.
  *
  * Link. tun(4) tells us no more than this: a write to an interface that is administratively down is EIO, POLLOUT is
  * raised again when it comes up, and everything is EBADFD once it was deleted. So a failed write takes the link down
  * and arms writability, which brings it back; no other watch is needed.
  */
-#include "nic/nic.h"
+#include "nic/nic_tap.h"
 
-#include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
-#include <net/if_arp.h>
+#include <endian.h>
+#include <linux/virtio_net.h>
 #include <poll.h>
-#include <stdio.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
-#define TAP_BATCH 32 /* frames read in one turn */
-#define TAP_MTU_DEFAULT 1500
+#define TAP_BATCH 32                 /* frames read in one turn */
+#define TAP_TURN_BYTES (512u * 1024) /* and bytes: eight large super-frames */
+#define TAP_PATIENCE 4               /* turns that find all they may read, before they may read more */
 
-struct nic_tap {
-  struct nic nic;
-  int fd;
-  struct loop_watch *watch;
-  struct loop_task lost; /* says that the link is down, after the send that found out */
-  size_t room;      /* of one buffer: one byte more than the largest frame, so a longer one shows */
-  uint8_t *buffers; /* TAP_BATCH of them */
-};
+_Static_assert(sizeof(struct virtio_net_hdr) == TAP_VNET_MIN, "the header that every longer one begins with");
 
 static void tap_fail(struct nic_tap *t, int error) {
   (void)loop_watch_set(t->watch, 0);
@@ -34,31 +27,95 @@ static void tap_fail(struct nic_tap *t, int error) {
   nic_gone(&t->nic, error);
 }
 
-/* A bounded batch, then back to the loop, which calls again while frames wait. One upcall, and it comes last. */
-static void tap_read(struct nic_tap *t) {
-  struct nic_frame batch[TAP_BATCH];
-  unsigned n = 0;
-  size_t max = nic_frame_max(&t->nic);
-
-  for (unsigned i = 0; i < TAP_BATCH; i++) {
-    uint8_t *buf = t->buffers + n * t->room;
-    ssize_t len = read(t->fd, buf, t->room);
-    if (len < 0 && errno == EINTR)
-      continue;
-    if (len < 0 && (errno == EAGAIN || errno == ENOBUFS))
-      break;
-    if (len <= 0) {
-      if (n > 0)
-        break; /* deliver first; the next turn meets the same error */
-      tap_fail(t, len < 0 && errno != EBADFD ? -errno : -ENODEV);
-      return;
-    }
-    if ((size_t)len > max || len < NIC_HEADER_LEN) {
-      t->nic.counters.rx_dropped++;
-      continue;
-    }
-    batch[n++] = (struct nic_frame){.data = buf, .len = (size_t)len};
+/* False: what it stands for is not known here. */
+static bool tap_parse_header(const uint8_t *p, struct nic_offload *ret) {
+  struct virtio_net_hdr h;
+  memcpy(&h, p, sizeof h);
+  *ret = (struct nic_offload){.gso_size = le16toh(h.gso_size), .hdr_len = le16toh(h.hdr_len)};
+  if (h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
+    ret->csum = NIC_CSUM_PARTIAL;
+    ret->csum_start = le16toh(h.csum_start);
+    ret->csum_offset = le16toh(h.csum_offset);
+  } else if (h.flags & VIRTIO_NET_HDR_F_DATA_VALID) {
+    ret->csum = NIC_CSUM_VALID;
   }
+  switch (h.gso_type & ~VIRTIO_NET_HDR_GSO_ECN) {
+  case VIRTIO_NET_HDR_GSO_NONE:
+    ret->gso_size = 0;
+    return true;
+  case VIRTIO_NET_HDR_GSO_TCPV4:
+    ret->gso = NIC_GSO_TCP4;
+    return ret->gso_size > 0;
+  case VIRTIO_NET_HDR_GSO_TCPV6:
+    ret->gso = NIC_GSO_TCP6;
+    return ret->gso_size > 0;
+  default:
+    return false;
+  }
+}
+
+/* 1: a frame; 0: one that was dropped; -errno. Without a buffer a frame is read all the same, or it would be there for
+ * ever. */
+static int tap_read_frame(struct nic_tap *t, struct nic_rx *ret) {
+  uint8_t header[TAP_VNET_MAX], nowhere;
+  struct iovec iov[1 + NIC_SLOT_IOV] = {{.iov_base = header, .iov_len = t->vnet_len}};
+  unsigned n = nic_slot_prepare(&t->slot, t->rx_max, iov + 1);
+  if (n == 0)
+    iov[1] = (struct iovec){.iov_base = &nowhere, .iov_len = 1};
+  ssize_t got;
+  do {
+    got = readv(t->fd, iov, (int)MAX(n, 1u) + 1);
+  } while (got < 0 && errno == EINTR);
+  if (got <= 0)
+    return got < 0 ? -errno : -ENODEV;
+
+  struct nic_rx f = {0};
+  f.len = (size_t)got < t->vnet_len ? 0 : (size_t)got - t->vnet_len;
+  if (n > 0 && f.len >= NIC_HEADER_LEN && (t->vnet_len == 0 || tap_parse_header(header, &f.off)) &&
+      f.len <= (f.off.gso != NIC_GSO_NONE ? NIC_SUPER_MAX : nic_frame_max(&t->nic)))
+    f.buf = nic_slot_take(&t->slot, f.len);
+  if (!f.buf) {
+    t->nic.counters.rx_dropped++;
+    return 0;
+  }
+  *ret = f;
+  return 1;
+}
+
+/* To read until nothing is there costs a call that learns only that. So a turn reads what the last one found, and more
+ * once that was there several times in a row: the loop calls again while frames wait. */
+static void tap_adapt(struct nic_tap *t, unsigned found, bool drained) {
+  if (drained) {
+    t->budget = MAX(found, 1u);
+    t->full = 0;
+  } else if (++t->full >= TAP_PATIENCE) {
+    t->budget = MIN(t->budget * 2, (unsigned)TAP_BATCH);
+    t->full = 0;
+  }
+}
+
+/* A bounded batch, then back to the loop. One upcall, and it comes last. */
+static void tap_read(struct nic_tap *t) {
+  struct nic_rx batch[TAP_BATCH];
+  unsigned n = 0, i = 0;
+  size_t bytes = 0;
+  int r = 0;
+
+  for (; i < t->budget && bytes < TAP_TURN_BYTES; i++) {
+    r = tap_read_frame(t, &batch[n]);
+    if (r < 0)
+      break;
+    if (r > 0)
+      bytes += batch[n++].len;
+  }
+  bool drained = r == -EAGAIN || r == -ENOBUFS;
+  if (r < 0 && !drained && n == 0) { /* else deliver first; the next turn meets the same error */
+    tap_fail(t, r == -EBADFD ? -ENODEV : r);
+    return;
+  }
+  tap_adapt(t, i, drained);
+  nic_slot_done(&t->slot);
+  nic_trim_used(&t->trim);
   nic_deliver(&t->nic, batch, n);
 }
 
@@ -82,20 +139,45 @@ static void tap_lost_link(void *arg) {
   nic_set_link(&t->nic, false);
 }
 
+static void tap_write_header(const struct nic_offload *off, uint8_t ret[TAP_VNET_MAX]) {
+  struct virtio_net_hdr h = {0};
+  if (off->csum == NIC_CSUM_PARTIAL) {
+    h.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+    h.csum_start = htole16(off->csum_start);
+    h.csum_offset = htole16(off->csum_offset);
+  }
+  if (off->gso != NIC_GSO_NONE) {
+    h.gso_type = off->gso == NIC_GSO_TCP4 ? VIRTIO_NET_HDR_GSO_TCPV4 : VIRTIO_NET_HDR_GSO_TCPV6;
+    h.gso_size = htole16(off->gso_size);
+    h.hdr_len = htole16(off->hdr_len);
+  }
+  memset(ret, 0, TAP_VNET_MAX);
+  memcpy(ret, &h, sizeof h);
+}
+
+static int tap_write_frame(struct nic_tap *t, const struct nic_frame *f) {
+  uint8_t header[TAP_VNET_MAX];
+  struct iovec iov[1 + NIC_IOV_MAX];
+  iov[0] = (struct iovec){.iov_base = header, .iov_len = t->vnet_len};
+  memcpy(iov + 1, f->iov, f->n_iov * sizeof *iov);
+  tap_write_header(&f->off, header);
+  ssize_t len;
+  do {
+    len = writev(t->fd, iov, (int)f->n_iov + 1);
+  } while (len < 0 && errno == EINTR);
+  return len < 0 ? -errno : 0;
+}
+
 static unsigned tap_send(struct nic *nic, const struct nic_frame *frames, unsigned n) {
   struct nic_tap *t = container_of(nic, struct nic_tap, nic);
   if (!nic->link_up || !t->watch)
     return 0;
   for (unsigned i = 0; i < n; i++) {
-    ssize_t len;
-    do {
-      len = write(t->fd, frames[i].data, frames[i].len);
-    } while (len < 0 && errno == EINTR);
-    if (len >= 0)
-      continue;
-    if (errno == EIO)
+    int r = tap_write_frame(t, &frames[i]);
+    if (r == -EIO)
       loop_task_queue(nic->loop, &t->lost); /* not from here: the caller is in the middle of its own work */
-    return i;
+    if (r < 0)
+      return i;
   }
   return n;
 }
@@ -116,7 +198,8 @@ static void tap_free(struct nic *nic) {
   loop_task_cancel(&t->lost);
   t->watch = loop_watch_free(t->watch);
   t->fd = fd_close(t->fd);
-  free(t->buffers);
+  nic_slot_done(&t->slot);
+  nic_trim_done(&t->trim);
   free(t);
 }
 
@@ -126,120 +209,6 @@ static const struct nic_ops tap_ops = {
     .start = tap_start,
     .free = tap_free,
 };
-
-static int tap_error(int error) {
-  switch (error) {
-  case EACCES:
-    return -EPERM;
-  case ENOENT:
-  case ENXIO:
-    return -ENODEV;
-  default:
-    return -error;
-  }
-}
-
-static bool ifname_valid(const char *s) {
-  return s && s[0] && strlen(s) < IFNAMSIZ && !strpbrk(s, "/%: \t\n") && strcmp(s, ".") != 0 && strcmp(s, "..") != 0;
-}
-
-/* Best effort: with no privilege the interface stays as it is, and the link says so. */
-static void tap_bring_up(int sock, const char *ifname) {
-  struct ifreq ifr = {0};
-  (void)snprintf(ifr.ifr_name, IFNAMSIZ, "%s", ifname);
-  if (ioctl(sock, SIOCGIFFLAGS, &ifr) < 0 || (ifr.ifr_flags & IFF_UP))
-    return;
-  ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_UP);
-  (void)ioctl(sock, SIOCSIFFLAGS, &ifr);
-}
-
-static int tap_attach(const char *ifname, int sock, int *ret_fd) {
-  struct ifreq ifr = {0};
-  if (!ifname_valid(ifname))
-    return -EINVAL;
-  bool existed = if_nametoindex(ifname) != 0;
-  _cleanup_close_ int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-  if (fd < 0)
-    return tap_error(errno);
-  ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
-  (void)snprintf(ifr.ifr_name, IFNAMSIZ, "%s", ifname);
-  if (ioctl(fd, TUNSETIFF, &ifr) < 0)
-    return tap_error(errno);
-  if (!existed)
-    tap_bring_up(sock, ifname);
-  *ret_fd = TAKE_FD(fd);
-  return 0;
-}
-
-/* A handed descriptor must be what we would have opened: frames with nothing in front of them. IFF_NO_PI cannot be
- * asked for: TUNGETIFF answers with IFF_NOFILTER in the same bit. */
-static int tap_inherit(int fd, char ret_name[IFNAMSIZ]) {
-  struct ifreq ifr = {0};
-  int flags = fcntl(fd, F_GETFL);
-  if (flags < 0)
-    return -errno;
-  if (ioctl(fd, TUNGETIFF, &ifr) < 0)
-    return -EINVAL;
-  if (!(ifr.ifr_flags & IFF_TAP) || (ifr.ifr_flags & IFF_VNET_HDR))
-    return -EINVAL;
-  if (fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-    return -errno;
-  (void)snprintf(ret_name, IFNAMSIZ, "%s", ifr.ifr_name);
-  return 0;
-}
-
-/* The device's MTU, or 0. An inherited device may live in another namespace where its name means another interface:
- * the hardware addresses tell. */
-static unsigned tap_device_mtu(int fd, int sock, const char *ifname) {
-  struct ifreq by_name = {0}, by_fd = {0}, mtu = {0};
-  (void)snprintf(by_name.ifr_name, IFNAMSIZ, "%s", ifname);
-  (void)snprintf(mtu.ifr_name, IFNAMSIZ, "%s", ifname);
-  if (ioctl(fd, SIOCGIFHWADDR, &by_fd) < 0 || ioctl(sock, SIOCGIFHWADDR, &by_name) < 0 ||
-      memcmp(by_fd.ifr_hwaddr.sa_data, by_name.ifr_hwaddr.sa_data, 6) != 0 || ioctl(sock, SIOCGIFMTU, &mtu) < 0)
-    return 0;
-  return (unsigned)mtu.ifr_mtu;
-}
-
-static void tap_choose_mtu(struct nic_tap *t, const struct nic_tap_config *cfg, int sock) {
-  unsigned device = cfg->mtu > 0 ? 0 : tap_device_mtu(t->fd, sock, t->nic.name);
-  if (cfg->mtu > 0) {
-    t->nic.mtu = cfg->mtu;
-    t->nic.mtu_origin = "configuration";
-  } else if (device > 0) {
-    t->nic.mtu = MIN(MAX(device, (unsigned)NIC_MTU_MIN), (unsigned)NIC_MTU_MAX);
-    t->nic.mtu_origin = "device";
-  } else {
-    t->nic.mtu = TAP_MTU_DEFAULT;
-    t->nic.mtu_origin = "default";
-  }
-}
-
-static int tap_init(struct nic_tap *t, const struct nic_tap_config *cfg) {
-  static const uint8_t no_mac[6];
-  /* A socket only for the interface ioctls; every family takes them, and this one can reach no network. */
-  _cleanup_close_ int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (sock < 0)
-    return -errno;
-  if (cfg->mtu > 0 && (cfg->mtu < NIC_MTU_MIN || cfg->mtu > NIC_MTU_MAX))
-    return -EINVAL;
-
-  int r = t->fd >= 0 ? tap_inherit(t->fd, t->nic.name) : tap_attach(cfg->ifname, sock, &t->fd);
-  if (r < 0)
-    return r;
-  if (!t->nic.name[0])
-    (void)snprintf(t->nic.name, sizeof t->nic.name, "%s", cfg->ifname);
-  tap_choose_mtu(t, cfg, sock);
-  if (memcmp(cfg->mac, no_mac, 6) != 0)
-    memcpy(t->nic.mac, cfg->mac, 6);
-  else
-    nic_stable_mac(t->nic.name, t->nic.mac);
-
-  struct pollfd p = {.fd = t->fd, .events = POLLOUT};
-  t->nic.link_up = poll(&p, 1, 0) == 1 && (p.revents & POLLOUT);
-  t->room = nic_frame_max(&t->nic) + 1;
-  t->buffers = malloc(TAP_BATCH * t->room);
-  return t->buffers ? 0 : -ENOMEM;
-}
 
 int nic_tap_open(struct loop *loop, const struct nic_tap_config *cfg, struct nic **ret) {
   struct nic_tap *t = calloc(1, sizeof *t);
@@ -251,11 +220,15 @@ int nic_tap_open(struct loop *loop, const struct nic_tap_config *cfg, struct nic
   t->nic.loop = loop;
   t->fd = cfg->fd;
   loop_task_init(&t->lost, tap_lost_link, t);
-  int r = tap_init(t, cfg);
+  t->budget = TAP_BATCH;
+  int r = tap_set_up(t, cfg);
+  if (r >= 0)
+    r = nic_trim_init(&t->trim, loop);
   if (r < 0) {
     tap_free(&t->nic);
     return r;
   }
+  t->rx_max = t->nic.features & (NIC_RX_TSO4 | NIC_RX_TSO6) ? NIC_SUPER_MAX : nic_frame_max(&t->nic);
   *ret = &t->nic;
   return 0;
 }

@@ -11,14 +11,13 @@ static struct stack *the;
 
 struct stack *stack_the(void) { return the; }
 
-/* Order matters: packets to ourselves make events, events make frames. */
+/* Order matters: packets to ourselves make events. */
 static void turn(void *arg) {
   struct stack *s = arg;
   stack_if_poll_loopback(s);
   stack_neigh_serve(s);
   stack_tcp_serve(s);
   stack_listeners_serve(s);
-  stack_if_flush_all(s);
   stack_second_check(s);
 }
 
@@ -73,7 +72,6 @@ struct stack *stack_free(struct stack *s) {
     return NULL;
   stack_tcp_forget_all(s);
   stack_icmp_done(s);
-  stack_if_flush_all(s);
   list_for_each(l, &s->ifs)
     stack_if_free(list_entry(l, struct stack_if, link));
   stack_neigh_forget(s);
@@ -105,7 +103,7 @@ void stack_get_stats(const struct stack *s, struct stack_stats *ret) {
       .tcp_time_wait = count_pcbs(tcp_tw_pcbs),
       .tcp_listening = count_pcbs(tcp_listen_pcbs.pcbs),
       .udp = s->n_udps,
-      .pbuf_bytes = stack_port_pbuf_bytes(),
+      .pbuf_bytes = stack_port_pbuf_bytes() + stack_if_rx_held(),
   };
   memcpy(ret->refused, s->refused, sizeof(ret->refused));
   ret->refused[STACK_LIMIT_MEMORY] = stack_port_refused();

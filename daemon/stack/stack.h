@@ -50,6 +50,7 @@ struct stack_if_info {
   uint8_t prefix_len;
   struct net_addr gateway;
   struct nic_counters nic;
+  char offloads[NIC_FEATURES_TEXT_MAX]; /* "tx-csum …" or "none" */
 };
 void stack_if_info(const struct stack_if *i, struct stack_if_info *ret);
 void stack_if_each(struct stack *s, void (*fn)(void *arg, const struct stack_if_info *info), void *arg);

@@ -1,50 +1,76 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * An interface: a device below, a netif of lwIP above. What is too short for the headers that lwIP will look at, not for
- * us, or of a protocol that is not configured ends here. Frames that lwIP makes are copied and leave in one batch at the
- * end of the turn: lwIP must be alone with its buffers again, or it does not retransmit them.
+ * us, or of a protocol that is not configured ends here.
+ *
+ * No byte is copied on the way. A frame that came lies in a buffer of the device's, and lwIP gets that as a pbuf; one
+ * that lwIP made goes to the device while it is still in lwIP's hands, from where its bytes lie: an acknowledgement in
+ * the same turn may free them, and a segment that somebody else refers to is not retransmitted.
  */
 #include "stack/stack_listen_private.h"
 
+#include "nic/nic_gso.h"
+
 #include "lwip/etharp.h"
 #include "lwip/ethip6.h"
+#include "lwip/ip4.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip4.h"
 #include "netif/ethernet.h"
 
 #define ETH_LEN 14u
 #define ARP_LEN 28u
+#define CHECK_L4 (NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
+
+static uint64_t rx_held; /* bytes of the device's buffers that lwIP has */
 
 struct stack_if *stack_if_of(const struct netif *n) { return n->state; }
+uint64_t stack_if_rx_held(void) { return rx_held; }
+
+/* What lwIP makes and checks of checksums on this interface: TCP's are the device's to complete where it can. UDP's
+ * never: a datagram may leave in fragments. */
+static u16_t checksums(const struct stack_if *i) {
+  return (u16_t)(NETIF_CHECKSUM_ENABLE_ALL & ~(i->nic->features & NIC_TX_CSUM ? NETIF_CHECKSUM_GEN_TCP : 0));
+}
 
 /* --- out -------------------------------------------------------------------------------------------------------- */
 
-static void flush(struct stack_if *i) {
-  unsigned n = i->n_out;
-  i->n_out = 0;
-  i->out_used = 0;
-  if (i->gone || !netif_is_link_up(&i->netif))
-    i->nic->counters.tx_dropped += n;
-  else if (n)
-    nic_send(i->nic, i->out, n);
+static unsigned pieces_of(const struct pbuf *p, struct iovec iov[NIC_IOV_MAX]) {
+  unsigned n = 0;
+  for (; p && n < NIC_IOV_MAX; p = p->next)
+    if (p->len > 0)
+      iov[n++] = (struct iovec){.iov_base = p->payload, .iov_len = p->len};
+  return p ? 0 : n;
 }
 
-_Static_assert(STACK_OUT_BYTES > UINT16_MAX, "any packet fits an empty batch");
-
-static err_t linkoutput(struct netif *n, struct pbuf *p) {
-  struct stack_if *i = stack_if_of(n);
-  if (i->n_out == ARRAY_SIZE(i->out) || i->out_used + p->tot_len > sizeof(i->out_bytes))
-    flush(i);
-  uint8_t *at = i->out_bytes + i->out_used;
-  pbuf_copy_partial(p, at, p->tot_len, 0);
-  i->out[i->n_out++] = (struct nic_frame){.data = at, .len = p->tot_len};
-  i->out_used += p->tot_len;
-  loop_task_queue(i->s->loop, &i->s->turn);
+/* gso_size > 0 on the first buffer: a segment of many packets, which the device cuts. */
+static err_t output(struct stack_if *i, struct pbuf *p, u16_t gso_size) {
+  struct iovec iov[NIC_IOV_MAX];
+  struct nic_frame f = {.iov = iov, .len = p->tot_len};
+  f.n_iov = pieces_of(p, iov);
+  if (f.n_iov == 0) { /* in too many pieces for one call */
+    struct pbuf *flat = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
+    err_t e = flat ? output(i, flat, gso_size) : ERR_MEM;
+    if (flat)
+      pbuf_free(flat);
+    return e;
+  }
+  if ((gso_size > 0 || (i->nic->features & NIC_TX_CSUM)) &&
+      nic_tcp_partial(p->payload, p->len, p->tot_len, gso_size, &f.off) < 0) {
+    i->nic->counters.tx_dropped++;
+    return ERR_OK;
+  }
+  nic_send(i->nic, &f, 1);
   return ERR_OK;
 }
 
-void stack_if_flush_all(struct stack *s) {
-  list_for_each(l, &s->ifs)
-    flush(list_entry(l, struct stack_if, link));
+/* What the device refuses is lost as on a wire: sending again is TCP's. */
+static err_t linkoutput(struct netif *n, struct pbuf *p) {
+  struct stack_if *i = stack_if_of(n);
+  if (i->gone || !netif_is_link_up(n)) {
+    i->nic->counters.tx_dropped++;
+    return ERR_OK;
+  }
+  return output(i, p, p->gso_size);
 }
 
 /* Bounded (NETIF_LOOP_POLL_MAX): who answers each packet of his own could go on for ever. The rest is the next turn's. */
@@ -56,7 +82,9 @@ void stack_if_poll_loopback(struct stack *s) {
       continue;
     stack_sync(s);
     s->looping = true;
+    NETIF_SET_CHECKSUM_CTRL(&i->netif, (u16_t)(checksums(i) & ~CHECK_L4)); /* it never left this memory */
     netif_poll(&i->netif);
+    NETIF_SET_CHECKSUM_CTRL(&i->netif, checksums(i));
     s->looping = false;
     more |= i->netif.loop_first != NULL;
     stack_tick_soon(s);
@@ -67,24 +95,32 @@ void stack_if_poll_loopback(struct stack *s) {
 
 /* --- in --------------------------------------------------------------------------------------------------------- */
 
-static bool acceptable(struct stack_if *i, const struct nic_frame *f) {
+static unsigned ethertype(const uint8_t *frame) { return (unsigned)frame[12] << 8 | frame[13]; }
+
+/* Four bytes over the MTU are a VLAN tag's, which a device may count differently. */
+static size_t longest(const struct stack_if *i, const struct nic_rx *f) {
+  return f->off.gso == NIC_GSO_TCP4 ? NIC_SUPER_MAX : i->nic->mtu + ETH_LEN + 4u;
+}
+
+static bool acceptable(struct stack_if *i, const struct nic_rx *f) {
   struct stack *s = i->s;
-  if (f->len <= ETH_LEN || f->len > i->nic->mtu + ETH_LEN + 4u) {
+  const uint8_t *data = f->buf->data;
+  size_t head = f->buf->len;
+  if (head <= ETH_LEN || f->len > longest(i, f)) {
     s->short_frames++;
     return false;
   }
-  bool group = f->data[0] & 1;
-  if (!group && memcmp(f->data, i->netif.hwaddr, 6) != 0)
+  bool group = data[0] & 1;
+  if (!group && memcmp(data, i->netif.hwaddr, 6) != 0)
     return false;
-  unsigned type = (unsigned)f->data[12] << 8 | f->data[13];
-  switch (type) {
+  switch (ethertype(data)) {
   case ETHTYPE_ARP:
-    if (f->len >= ETH_LEN + ARP_LEN)
+    if (head >= ETH_LEN + ARP_LEN && !f->buf->next)
       return true;
     s->short_arp++;
     return false;
   case ETHTYPE_IP:
-    if (f->len >= ETH_LEN + IP_HLEN)
+    if (head >= ETH_LEN + IP_HLEN)
       return true;
     s->short_frames++;
     return false;
@@ -96,23 +132,70 @@ static bool acceptable(struct stack_if *i, const struct nic_frame *f) {
   }
 }
 
-/* Two bytes in front put the IP header on a multiple of four. */
-static void input(struct stack_if *i, const struct nic_frame *f) {
-  struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)(f->len + 2), PBUF_RAM);
-  if (!p)
+_Static_assert(sizeof(struct pbuf_custom) <= NIC_BUF_USER, "a buffer has room for its pbuf");
+
+static void rx_free(struct pbuf *p) {
+  struct nic_buf *b = container_of(p, struct nic_buf, user);
+  rx_held -= b->size;
+  nic_buf_free(b);
+}
+
+/* One buffer from skip on, as lwIP's. It refers to the bytes: lwIP does not put headers in front of them. */
+static struct pbuf *wrap(struct nic_buf *b, size_t skip) {
+  struct pbuf_custom *pc = (struct pbuf_custom *)(void *)b->user;
+  u16_t len = (u16_t)(b->len - skip);
+  b->next = NULL;
+  rx_held += b->size;
+  pc->custom_free_function = rx_free;
+  return pbuf_alloced_custom(PBUF_RAW, len, PBUF_REF, pc, b->data + skip, len);
+}
+
+static struct pbuf *wrap_frame(struct nic_rx *f, size_t skip) {
+  struct nic_buf *b = nic_rx_take(f), *behind = b->next;
+  struct pbuf *p = wrap(b, skip);
+  if (behind)
+    pbuf_cat(p, wrap(behind, 0));
+  return p;
+}
+
+/* Somebody below vouches for the checksum of just what lwIP would verify. That of a fragment covers what is not here. */
+static bool vouched(const struct nic_rx *f) {
+  struct nic_headers h;
+  if (f->off.csum == NIC_CSUM_NONE || nic_headers_parse(f->buf->data, f->buf->len, &h) < 0 || h.fragment)
+    return false;
+  return f->off.csum == NIC_CSUM_VALID || f->off.csum_start == h.l4;
+}
+
+/* The Ethernet header is stepped over here: with it the largest super-frame is longer than lwIP can count. */
+static void input_ip4(struct stack_if *i, struct nic_rx *f) {
+  bool group = f->buf->data[0] & 1;
+  u16_t gso_size = f->off.gso != NIC_GSO_NONE ? f->off.gso_size : 0;
+  NETIF_SET_CHECKSUM_CTRL(&i->netif, vouched(f) ? (u16_t)(checksums(i) & ~CHECK_L4) : checksums(i));
+  struct pbuf *p = wrap_frame(f, ETH_LEN);
+  p->if_idx = netif_get_index(&i->netif);
+  p->gso_size = gso_size;
+  if (group)
+    p->flags |= PBUF_FLAG_LLBCAST;
+  ip4_input(p, &i->netif);
+}
+
+static void input(struct stack_if *i, struct nic_rx *f) {
+  if (ethertype(f->buf->data) == ETHTYPE_IP) {
+    input_ip4(i, f);
     return;
-  pbuf_remove_header(p, 2);
-  memcpy(p->payload, f->data, f->len);
+  }
+  struct pbuf *p = wrap_frame(f, 0);
   if (i->netif.input(p, &i->netif) != ERR_OK)
     pbuf_free(p);
 }
 
-static void on_frames(void *arg, const struct nic_frame *frames, unsigned n) {
+static void on_frames(void *arg, struct nic_rx *frames, unsigned n) {
   struct stack_if *i = arg;
   stack_sync(i->s);
   for (unsigned k = 0; k < n; k++)
     if (acceptable(i, &frames[k]))
       input(i, &frames[k]);
+  NETIF_SET_CHECKSUM_CTRL(&i->netif, checksums(i));
   stack_kick(i->s);
 }
 
@@ -162,6 +245,7 @@ static err_t init_netif(struct netif *n) {
   n->output = etharp_output;
   n->output_ip6 = ethip6_output;
   n->linkoutput = linkoutput;
+  NETIF_SET_CHECKSUM_CTRL(n, checksums(i));
   return ERR_OK;
 }
 
@@ -207,7 +291,6 @@ int stack_if_add(struct stack *s, struct nic *nic, const char *name, const struc
 struct stack_if *stack_if_free(struct stack_if *i) {
   stack_if_clear_ipv4(i);
   stack_listeners_if_gone(i->s, i);
-  flush(i);
   netif_remove(&i->netif);
   list_remove(&i->link);
   i->s->n_ifs--;
@@ -229,6 +312,7 @@ void stack_if_info(const struct stack_if *i, struct stack_if_info *ret) {
       .nic = i->nic->counters,
   };
   memcpy(ret->mac, i->nic->mac, 6);
+  nic_features_text(i->nic->features, ret->offloads);
   if (!ip4_addr_isany(netif_ip4_gw(&i->netif)))
     ret->gateway = stack_from_ip4(netif_ip4_gw(&i->netif));
 }

@@ -2,7 +2,7 @@
  * What the files of this room share. lwIP's state is global, so there is one struct stack a process.
  *
  * A turn: whatever enters lwIP (frames, timers, calls from above) first moves its clocks (stack_sync) and afterwards
- * asks for the end of the turn (stack_kick). There, in one loop task, upcalls go out, then the frames that lwIP made.
+ * asks for the end of the turn (stack_kick). There, in one loop task, upcalls go out. Frames that lwIP makes leave at once.
  */
 #ifndef CAPNET_STACK_PRIVATE_H
 #define CAPNET_STACK_PRIVATE_H
@@ -41,9 +41,6 @@ struct stack {
   uint64_t short_frames, short_arp, bad_ethertype, bad_checksum, icmp_malformed, syn_dropped, no_memory;
 };
 
-#define STACK_OUT_FRAMES 64
-#define STACK_OUT_BYTES (128u * 1024)
-
 struct stack_if {
   struct list link;
   struct stack *s;
@@ -54,10 +51,6 @@ struct stack_if {
   void *up_arg;
   bool gone;
   uint8_t prefix_len;
-  unsigned n_out;
-  size_t out_used;
-  struct nic_frame out[STACK_OUT_FRAMES];
-  uint8_t out_bytes[STACK_OUT_BYTES];
 };
 
 /* stack.c */
@@ -100,7 +93,7 @@ bool stack_port_reassembling(void);
 
 /* stack_if.c */
 struct stack_if *stack_if_of(const struct netif *n);
-void stack_if_flush_all(struct stack *s);
+uint64_t stack_if_rx_held(void); /* bytes of receive buffers that lwIP has */
 void stack_if_poll_loopback(struct stack *s);
 struct stack_if *stack_if_free(struct stack_if *i);
 

@@ -13,6 +13,8 @@ struct sink {
   struct {
     uint8_t data[SINK_FRAME_MAX];
     size_t len;
+    struct nic_offload off;
+    unsigned pieces;
     uint64_t at; /* monotonic, when loop is set */
   } got[SINK_MAX];
   unsigned n, calls;
@@ -22,13 +24,26 @@ struct sink {
   struct loop *loop;
 };
 
-static void sink_frames(void *arg, const struct nic_frame *frames, unsigned n) {
+/* The whole frame, as far as it fits. */
+static inline size_t rx_copy(const struct nic_rx *f, void *to, size_t max) {
+  size_t at = 0;
+  for (const struct nic_buf *b = f->buf; b && at < max; b = b->next) {
+    size_t here = MIN((size_t)b->len, max - at);
+    memcpy((uint8_t *)to + at, b->data, here);
+    at += here;
+  }
+  return at;
+}
+
+static void sink_frames(void *arg, struct nic_rx *frames, unsigned n) {
   struct sink *s = arg;
   s->calls++;
   for (unsigned i = 0; i < n && s->n < SINK_MAX; i++, s->n++) {
     s->got[s->n].len = frames[i].len;
     s->got[s->n].at = s->loop ? loop_now(s->loop, CLOCK_ID_MONO) : 0;
-    memcpy(s->got[s->n].data, frames[i].data, MIN(frames[i].len, (size_t)SINK_FRAME_MAX));
+    s->got[s->n].off = frames[i].off;
+    s->got[s->n].pieces = frames[i].buf->next ? 2 : 1;
+    (void)rx_copy(&frames[i], s->got[s->n].data, SINK_FRAME_MAX);
   }
 }
 
@@ -50,7 +65,7 @@ static const struct nic_upcalls sink_upcalls = {.frames = sink_frames, .link = s
 static inline unsigned send_numbered(struct nic *nic, uint32_t id, size_t len) {
   uint8_t buf[NIC_HEADER_LEN + NIC_MTU_MAX + 1] = {0};
   memcpy(buf + NIC_HEADER_LEN, &id, sizeof id);
-  return nic_send(nic, &(struct nic_frame){.data = buf, .len = len}, 1);
+  return nic_send_one(nic, buf, len);
 }
 
 static inline uint32_t sink_id(const struct sink *s, unsigned i) {

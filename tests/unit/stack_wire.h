@@ -29,11 +29,11 @@ struct wire {
 #define WIRE_PEER 0x0a000002u
 static const uint8_t wire_peer_mac[6] = {2, 0, 0, 0, 0, 9};
 
-static inline void wire_frames(void *arg, const struct nic_frame *f, unsigned n) {
+static inline void wire_frames(void *arg, struct nic_rx *f, unsigned n) {
   struct wire *w = arg;
   for (unsigned i = 0; i < n; i++, w->n++) {
     w->got[w->n % WIRE_KEEP].len = MIN(f[i].len, sizeof w->got[0].data);
-    memcpy(w->got[w->n % WIRE_KEEP].data, f[i].data, w->got[w->n % WIRE_KEEP].len);
+    memcpy(w->got[w->n % WIRE_KEEP].data, f[i].buf->data, w->got[w->n % WIRE_KEEP].len);
   }
 }
 static const struct nic_upcalls wire_up = {.frames = wire_frames};
@@ -59,8 +59,7 @@ static inline uint16_t wire_sum(const uint8_t *p, size_t len, uint32_t acc) {
 
 static inline void wire_run(struct wire *w, uint64_t ns) { (void)loop_sim_advance(w->loop, ns); }
 static inline void wire_inject(struct wire *w, const void *frame, size_t len) {
-  struct nic_frame f = {.data = frame, .len = len};
-  nic_send(w->far, &f, 1);
+  nic_send_one(w->far, frame, len);
   wire_run(w, 0);
 }
 

@@ -121,7 +121,7 @@ Test(nic_fault, corruption_flips_one_bit) {
   begin(&(struct nic_fault_config){.seed = 42, .corrupt_permille = 1000}, 64);
   uint8_t zero[60] = {0};
   for (unsigned i = 0; i < 50; i++)
-    (void)nic_send(a, &(struct nic_frame){zero, sizeof zero}, 1);
+    (void)nic_send_one(a, zero, sizeof zero);
   (void)loop_run(loop);
   cr_assert_eq(at_b.n, 50u);
   for (unsigned i = 0; i < 50; i++) {

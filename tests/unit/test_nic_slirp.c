@@ -112,7 +112,7 @@ static void send_frame(struct nic *nic, uint8_t *f, size_t len, uint16_t type) {
   memset(f, 0xff, 6);
   memcpy(f + 6, guest_mac, 6);
   put16(f + 12, type);
-  cr_assert_eq(nic_send(nic, &(struct nic_frame){f, len}, 1), 1u);
+  cr_assert_eq(nic_send_one(nic, f, len), 1u);
 }
 
 static void send_ip(struct nic *nic, uint8_t *f, uint8_t proto, uint32_t src, uint32_t dst, size_t payload) {

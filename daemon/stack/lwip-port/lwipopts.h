@@ -24,6 +24,9 @@
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 #define LWIP_NETIF_TX_SINGLE_PBUF 0
 #define PBUF_POOL_BUFSIZE 2048
+/* On the first pbuf of a segment of many packets: the payload of each. 0: an ordinary packet. */
+#define LWIP_PBUF_CUSTOM_DATA u16_t gso_size;
+#define LWIP_PBUF_CUSTOM_DATA_INIT(p) ((p)->gso_size = 0)
 /* A packet that waits for a neighbour is always copied: its payload lies in a send queue that may be freed meanwhile,
  * and a segment somebody else refers to is not retransmitted. */
 #define PBUF_NEEDS_COPY(p) (1)

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The receive buffers of the process. Big ones are mappings, so that giving one back gives its pages back, too.
+ */
+#include "nic/nic_buf.h"
+
+#include <sys/mman.h>
+
+enum kind { SMALL, BIG, EXACT };
+
+#define PAD 2u /* in front of the frame: the IP header, 14 bytes behind, is then aligned */
+#define HEAD sizeof(struct nic_buf)
+#define BIG_MAP 65536u
+#define TRIM_AFTER_NS NSEC_PER_SEC
+#define TRIM_KEEP (256u * 1024) /* waiting bytes that are not worth a timer */
+
+_Static_assert(HEAD + NIC_BUF_BIG <= BIG_MAP, "a big buffer is 64 KiB");
+_Static_assert(NIC_BUF_SMALL + NIC_BUF_BIG > NIC_SUPER_MAX, "a frame that is too long shows");
+
+/* Per kind: its bytes, and how many wait for a frame at the most. */
+static const struct {
+  size_t size;
+  unsigned keep;
+} kinds[] = {[SMALL] = {HEAD + PAD + NIC_BUF_SMALL, 512}, [BIG] = {BIG_MAP, 64}};
+
+static struct {
+  size_t limit, allocated, held;
+  uint64_t refused;
+  struct nic_buf *waiting[2];
+  unsigned n_waiting[2];
+  bool quiet; /* trimmed, and nothing was wanted since */
+} pool = {.limit = NIC_BUF_LIMIT_DEFAULT};
+
+static void give_back(struct nic_buf *b) {
+  pool.allocated -= b->size;
+  if (b->kind == BIG)
+    (void)munmap(b, BIG_MAP);
+  else
+    free(b);
+}
+
+static struct nic_buf *pop(enum kind kind) {
+  struct nic_buf *b = pool.waiting[kind];
+  if (b) {
+    pool.waiting[kind] = b->next;
+    pool.n_waiting[kind]--;
+    b->next = NULL;
+  }
+  return b;
+}
+
+/* What waits in vain makes room for what is wanted. */
+static bool fits(size_t size) {
+  for (enum kind k = SMALL; k <= BIG; k++)
+    while (pool.allocated + size > pool.limit && pool.waiting[k])
+      give_back(pop(k));
+  return pool.allocated + size <= pool.limit;
+}
+
+static struct nic_buf *make(enum kind kind, size_t size) {
+  struct nic_buf *b;
+  if (!fits(size))
+    return NULL;
+  if (kind == BIG) {
+    b = mmap(NULL, BIG_MAP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (b == MAP_FAILED)
+      return NULL;
+  } else if (!(b = malloc(size))) {
+    return NULL;
+  }
+  b->kind = kind;
+  b->size = (uint32_t)size;
+  b->next = NULL;
+  pool.allocated += size;
+  return b;
+}
+
+static struct nic_buf *get(enum kind kind) {
+  pool.quiet = false;
+  struct nic_buf *b = pop(kind);
+  if (!b)
+    b = make(kind, kinds[kind].size);
+  if (b) {
+    b->data = (uint8_t *)b + HEAD + (kind == SMALL ? PAD : 0);
+    b->len = 0;
+  }
+  return b;
+}
+
+/* Not handed out, or not any more. */
+static void put(struct nic_buf *b) {
+  if (b->kind == EXACT || pool.quiet || pool.n_waiting[b->kind] >= kinds[b->kind].keep) {
+    give_back(b);
+    return;
+  }
+  b->next = pool.waiting[b->kind];
+  pool.waiting[b->kind] = b;
+  pool.n_waiting[b->kind]++;
+}
+
+struct nic_buf *nic_buf_free(struct nic_buf *b) {
+  while (b) {
+    struct nic_buf *next = b->next;
+    pool.held -= b->size;
+    put(b);
+    b = next;
+  }
+  return NULL;
+}
+
+/* The last part of the limit is for short frames. */
+static bool may_hold(size_t size, size_t frame) {
+  size_t limit = frame <= NIC_BUF_SHORT_FRAME ? pool.limit : pool.limit - pool.limit / 16;
+  return pool.held + size <= limit;
+}
+
+struct nic_buf *nic_buf_copy(const struct nic_frame *f) {
+  size_t size = HEAD + PAD + f->len, at = 0;
+  struct nic_buf *b = may_hold(size, f->len) ? make(EXACT, size) : NULL;
+  if (!b) {
+    pool.refused++;
+    return NULL;
+  }
+  b->data = (uint8_t *)b + HEAD + PAD;
+  b->len = (uint32_t)f->len;
+  for (unsigned i = 0; i < f->n_iov; i++) {
+    memcpy(b->data + at, f->iov[i].iov_base, f->iov[i].iov_len);
+    at += f->iov[i].iov_len;
+  }
+  pool.held += size;
+  return b;
+}
+
+void nic_buf_get_stats(struct nic_buf_stats *ret) {
+  *ret = (struct nic_buf_stats){
+      .limit = pool.limit, .allocated = pool.allocated, .held = pool.held, .refused = pool.refused};
+}
+
+void nic_buf_set_limit(size_t bytes) { pool.limit = bytes; }
+
+void nic_buf_trim(void) {
+  for (enum kind k = SMALL; k <= BIG; k++)
+    while (pool.waiting[k])
+      give_back(pop(k));
+  pool.quiet = true;
+}
+
+/* --- slots ------------------------------------------------------------------------------------------------------ */
+
+unsigned nic_slot_prepare(struct nic_slot *s, size_t max, struct iovec ret[NIC_SLOT_IOV]) {
+  if (!s->small && !(s->small = get(SMALL))) {
+    pool.refused++;
+    return 0;
+  }
+  ret[0] = (struct iovec){.iov_base = s->small->data, .iov_len = NIC_BUF_SMALL};
+  if (!s->big && max >= NIC_BUF_SMALL)
+    s->big = get(BIG);
+  ret[1] = s->big ? (struct iovec){.iov_base = s->big->data, .iov_len = NIC_BUF_BIG}
+                  : (struct iovec){.iov_base = &s->spill, .iov_len = 1};
+  return 2;
+}
+
+/* The rest of a frame, behind the small buffer. */
+static struct nic_buf *take_rest(struct nic_slot *s, size_t rest) {
+  struct nic_buf *b = s->big;
+  if (!b || rest > NIC_BUF_BIG)
+    return NULL;
+  if (rest >= NIC_BUF_COPY) {
+    s->big = NULL;
+  } else {
+    b = make(EXACT, HEAD + rest);
+    if (!b)
+      return NULL;
+    b->data = (uint8_t *)b + HEAD;
+    memcpy(b->data, s->big->data, rest);
+  }
+  b->len = (uint32_t)rest;
+  return b;
+}
+
+struct nic_buf *nic_slot_take(struct nic_slot *s, size_t len) {
+  size_t rest = len > NIC_BUF_SMALL ? len - NIC_BUF_SMALL : 0;
+  size_t size = kinds[SMALL].size + (rest >= NIC_BUF_COPY ? BIG_MAP : rest ? HEAD + rest : 0);
+  struct nic_buf *behind = NULL;
+  if (!may_hold(size, len) || (rest && !(behind = take_rest(s, rest)))) {
+    pool.refused++;
+    return NULL;
+  }
+  struct nic_buf *b = TAKE_PTR(s->small);
+  b->len = (uint32_t)(len - rest);
+  b->next = behind;
+  pool.held += size;
+  return b;
+}
+
+void nic_slot_done(struct nic_slot *s) {
+  if (s->small)
+    put(TAKE_PTR(s->small));
+  if (s->big)
+    put(TAKE_PTR(s->big));
+}
+
+/* --- trimming --------------------------------------------------------------------------------------------------- */
+
+static void arm(struct nic_trim *t) {
+  t->used = false;
+  loop_timer_set(t->timer, loop_now(t->loop, CLOCK_ID_MONO) + TRIM_AFTER_NS);
+}
+
+static void trim_due(void *arg) {
+  struct nic_trim *t = arg;
+  if (t->used)
+    arm(t);
+  else
+    nic_buf_trim();
+}
+
+int nic_trim_init(struct nic_trim *t, struct loop *loop) {
+  t->loop = loop;
+  return loop_timer_new(loop, CLOCK_ID_MONO, trim_due, t, &t->timer);
+}
+
+void nic_trim_used(struct nic_trim *t) {
+  t->used = true;
+  if (pool.allocated > TRIM_KEEP && !loop_timer_armed(t->timer))
+    arm(t);
+}
+
+void nic_trim_done(struct nic_trim *t) { t->timer = loop_timer_free(t->timer); }
