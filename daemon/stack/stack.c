@@ -103,7 +103,7 @@ void stack_get_stats(const struct stack *s, struct stack_stats *ret) {
       .tcp_time_wait = count_pcbs(tcp_tw_pcbs),
       .tcp_listening = count_pcbs(tcp_listen_pcbs.pcbs),
       .udp = s->n_udps,
-      .pbuf_bytes = stack_port_pbuf_bytes() + stack_if_rx_held(),
+      .pbuf_bytes = stack_port_pbuf_bytes(),
   };
   memcpy(ret->refused, s->refused, sizeof(ret->refused));
   ret->refused[STACK_LIMIT_MEMORY] = stack_port_refused();

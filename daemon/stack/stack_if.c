@@ -21,10 +21,7 @@
 #define ARP_LEN 28u
 #define CHECK_L4 (NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
 
-static uint64_t rx_held; /* bytes of the device's buffers that lwIP has */
-
 struct stack_if *stack_if_of(const struct netif *n) { return n->state; }
-uint64_t stack_if_rx_held(void) { return rx_held; }
 
 /* What lwIP makes and checks of checksums on this interface: TCP's are the device's to complete where it can. UDP's
  * never: a datagram may leave in fragments. */
@@ -136,7 +133,7 @@ _Static_assert(sizeof(struct pbuf_custom) <= NIC_BUF_USER, "a buffer has room fo
 
 static void rx_free(struct pbuf *p) {
   struct nic_buf *b = container_of(p, struct nic_buf, user);
-  rx_held -= b->size;
+  stack_port_release(b->size);
   nic_buf_free(b);
 }
 
@@ -145,7 +142,6 @@ static struct pbuf *wrap(struct nic_buf *b, size_t skip) {
   struct pbuf_custom *pc = (struct pbuf_custom *)(void *)b->user;
   u16_t len = (u16_t)(b->len - skip);
   b->next = NULL;
-  rx_held += b->size;
   pc->custom_free_function = rx_free;
   return pbuf_alloced_custom(PBUF_RAW, len, PBUF_REF, pc, b->data + skip, len);
 }
@@ -189,11 +185,19 @@ static void input(struct stack_if *i, struct nic_rx *f) {
     pbuf_free(p);
 }
 
+/* What lwIP has of the device's buffers counts as its memory. */
+static bool may_hold(const struct nic_rx *f) {
+  size_t size = 0;
+  for (const struct nic_buf *b = f->buf; b; b = b->next)
+    size += b->size;
+  return stack_port_hold(size);
+}
+
 static void on_frames(void *arg, struct nic_rx *frames, unsigned n) {
   struct stack_if *i = arg;
   stack_sync(i->s);
   for (unsigned k = 0; k < n; k++)
-    if (acceptable(i, &frames[k]))
+    if (acceptable(i, &frames[k]) && may_hold(&frames[k]))
       input(i, &frames[k]);
   NETIF_SET_CHECKSUM_CTRL(&i->netif, checksums(i));
   stack_kick(i->s);

@@ -22,12 +22,25 @@ uint64_t stack_port_failures(void) { return failures; }
 uint64_t stack_port_refused(void) { return refused; }
 void stack_port_set_limit(size_t bytes) { limit = bytes; }
 
+static bool fits(size_t size) {
+  bool yes = used <= limit && size <= limit - used;
+  refused += !yes;
+  return yes;
+}
+
+bool stack_port_hold(size_t size) {
+  if (!fits(size)) {
+    failures++;
+    return false;
+  }
+  used += size;
+  return true;
+}
+
+void stack_port_release(size_t size) { used -= size; }
+
 void *stack_port_malloc(size_t size) {
-  union header *h = NULL;
-  if (used <= limit && size <= limit - used)
-    h = malloc(sizeof(*h) + size);
-  else
-    refused++;
+  union header *h = fits(size) ? malloc(sizeof(*h) + size) : NULL;
   if (!h) {
     failures++;
     return NULL;

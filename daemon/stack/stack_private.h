@@ -88,12 +88,14 @@ uint64_t stack_port_asserts(void);
 uint64_t stack_port_failures(void); /* allocations refused, by the limit or by malloc */
 uint64_t stack_port_refused(void);  /* those by the limit */
 void stack_port_set_limit(size_t bytes);
+/* Memory that others made and lwIP holds. False (counted): the limit does not allow it. */
+bool stack_port_hold(size_t size);
+void stack_port_release(size_t size);
 uint64_t stack_port_pbuf_bytes(void);
 bool stack_port_reassembling(void);
 
 /* stack_if.c */
 struct stack_if *stack_if_of(const struct netif *n);
-uint64_t stack_if_rx_held(void); /* bytes of receive buffers that lwIP has */
 void stack_if_poll_loopback(struct stack *s);
 struct stack_if *stack_if_free(struct stack_if *i);
 
