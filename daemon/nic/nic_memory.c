@@ -10,35 +10,38 @@
 struct nic_memory {
   struct nic nic;
   struct nic_memory *peer; /* NULL once the other end is freed */
-  unsigned queued, limit;
-  struct nic_rx *inbox, *spare; /* room for limit frames each: one fills while the other is delivered */
-  bool *ret_freed;              /* set by free while a delivery is on the stack */
+  unsigned queued, room, limit;
+  struct nic_rx *inbox; /* has room for `room`, grows to limit; moved out for a delivery */
+  bool *ret_freed;      /* set by free while a delivery is on the stack */
   struct loop_task task;
 };
 
 /* Runs at the end of a turn. The upcall may free this device: the batch is ours until it returns. */
 static void memory_deliver(void *arg) {
   struct nic_memory *m = arg;
-  struct nic_rx *batch = m->inbox;
+  _cleanup_free_ struct nic_rx *batch = TAKE_PTR(m->inbox);
   unsigned n = m->queued;
   bool freed = false;
 
-  m->inbox = TAKE_PTR(m->spare);
-  m->queued = 0;
+  m->queued = m->room = 0;
   m->ret_freed = &freed;
   nic_deliver(&m->nic, batch, n);
   if (!freed && !m->peer)
     nic_set_link(&m->nic, false);
-  if (freed) {
-    free(batch);
-  } else {
-    m->spare = batch;
+  if (!freed)
     m->ret_freed = NULL;
-  }
 }
 
 static bool memory_put(struct nic_memory *to, const struct nic_frame *frame) {
-  struct nic_buf *b = to->queued < to->limit ? nic_buf_copy(frame) : NULL;
+  if (to->queued == to->room) {
+    unsigned room = MIN(MAX(2 * to->room, 16u), to->limit);
+    struct nic_rx *inbox = room > to->room ? realloc(to->inbox, room * sizeof *inbox) : NULL;
+    if (!inbox)
+      return false;
+    to->inbox = inbox;
+    to->room = room;
+  }
+  struct nic_buf *b = nic_buf_copy(frame);
   if (!b)
     return false;
   to->inbox[to->queued++] = (struct nic_rx){.buf = b, .len = frame->len, .off = frame->off};
@@ -78,7 +81,6 @@ static void memory_free(struct nic *nic) {
   for (unsigned i = 0; i < m->queued; i++)
     nic_buf_free(m->inbox[i].buf);
   free(m->inbox);
-  free(m->spare);
   free(m);
 }
 
@@ -90,12 +92,9 @@ static const struct nic_ops memory_ops = {
 };
 
 static struct nic_memory *memory_new(struct loop *loop, unsigned mtu, unsigned queue, unsigned index) {
-  _cleanup_free_ struct nic_rx *inbox = calloc(queue, sizeof *inbox), *spare = calloc(queue, sizeof *spare);
   struct nic_memory *m = calloc(1, sizeof *m);
-  if (!inbox || !spare || !m) {
-    free(m);
+  if (!m)
     return NULL;
-  }
   m->nic = (struct nic){
       .ops = &memory_ops,
       .loop = loop,
@@ -106,8 +105,6 @@ static struct nic_memory *memory_new(struct loop *loop, unsigned mtu, unsigned q
   };
   (void)snprintf(m->nic.name, sizeof m->nic.name, "mem%u", index);
   m->limit = queue;
-  m->inbox = TAKE_PTR(inbox);
-  m->spare = TAKE_PTR(spare);
   loop_task_init(&m->task, memory_deliver, m);
   return m;
 }
