@@ -35,7 +35,7 @@ struct nic_ops {
 
 #define NIC_NAME_MAX 16
 #define NIC_MTU_MIN 576 /* RFC 791: every host takes a datagram of this size */
-#define NIC_MTU_MAX 9000
+#define NIC_MTU_MAX 65520 /* the most that TAP and libslirp both take is a byte more */
 
 /* Embedded first in every backend's own struct. */
 struct nic {
@@ -100,7 +100,7 @@ struct nic_slirp_config {
   bool host_loopback; /* false: 10.0.2.2 does not reach the host's 127.0.0.1. 127/8 and 0/8 themselves never do */
   const struct nic_forward *forwards;
   unsigned n_forwards;
-  unsigned mtu; /* 0: 1500 */
+  unsigned mtu; /* 0: NIC_MTU_MAX. No wire is behind it: libslirp speaks to the host by sockets */
   uint8_t mac[6];
   bool change_ids; /* the child becomes uid and gid, without supplementary groups, once its forwards are bound */
   uid_t uid;

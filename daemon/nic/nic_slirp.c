@@ -240,7 +240,7 @@ int nic_slirp_open(struct loop *loop, const struct nic_slirp_config *cfg, struct
     return -ENOMEM;
   s->nic.ops = &slirp_ops;
   s->nic.loop = loop;
-  s->nic.mtu = cfg->mtu > 0 ? cfg->mtu : 1500;
+  s->nic.mtu = cfg->mtu > 0 ? cfg->mtu : NIC_MTU_MAX;
   s->nic.mtu_origin = cfg->mtu > 0 ? "configuration" : "default";
   s->nic.link_up = true;
   s->fd = -1;

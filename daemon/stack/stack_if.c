@@ -21,6 +21,10 @@
 #define ARP_LEN 28u
 #define CHECK_L4 (NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
 
+_Static_assert(2 * TCP_MSS <= 0xffff, "lwipopts.h");
+_Static_assert(TCP_SND_BUF >= 2 * TCP_MSS && TCP_WND >= 2 * TCP_MSS, "two segments are under way");
+_Static_assert(TCP_SND_QUEUELEN >= 2 * (TCP_SND_BUF / TCP_MSS) && TCP_SNDQUEUELOWAT < TCP_SND_QUEUELEN, "as init.c asks");
+
 struct stack_if *stack_if_of(const struct netif *n) { return n->state; }
 
 /* What lwIP makes and checks of checksums on this interface: TCP's are the device's to complete where it can. UDP's

@@ -92,7 +92,7 @@ Test(config_daemon, each_bad_value_is_named_with_line_and_key) {
       {"daemon", "colour", "red"},               {"interface n", "device", "memory"},
       {"interface n", "ifname", "sixteen-letters0"}, {"interface n", "ifname", "a/b"},
       {"interface n", "fd", ""},                 {"interface n", "mtu", "575"},
-      {"interface n", "mtu", "9001"},            {"interface n", "mtu", "1e3"},
+      {"interface n", "mtu", "65521"},            {"interface n", "mtu", "1e3"},
       {"interface n", "mac", "02:00:00:00:00"},  {"interface n", "mac", "01:00:00:00:00:01"},
       {"interface n", "mac", "00:00:00:00:00:00"}, {"interface n", "mode", "auto"},
       {"interface n", "address", "10.0.0.2"},    {"interface n", "address", "10.0.0.2/0"},
@@ -121,7 +121,7 @@ Test(config_daemon, each_bad_value_is_named_with_line_and_key) {
 }
 
 Test(config_daemon, numbers_at_n_and_n_plus_1) {
-  struct config *c = parse("[interface a]\nmtu = 576\n[interface b]\nmtu = 9000\n[interface fifteen-letters]\n"
+  struct config *c = parse("[interface a]\nmtu = 576\n[interface b]\nmtu = 65520\n[interface fifteen-letters]\n"
                            "[interface d]\n");
   cr_expect_not_null(c, "%s", seen.text[0]);
   config_free(c);

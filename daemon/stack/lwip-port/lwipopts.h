@@ -76,7 +76,11 @@
 #define LWIP_TCP 1
 #define LWIP_CALLBACK_API 1
 #define TCP_TMR_INTERVAL 25 /* one tick of TCP is twice this: the retransmission clock has 50 ms */
-#define TCP_MSS 8960        /* the upper limit; the effective one comes from the interface's MTU */
+/* The upper limit; the effective one comes from the interface's MTU. lwIP opens its window by one MSS at least: two must
+ * fit the window of a peer that does not scale it, or both wait. */
+#define TCP_MSS 32740
+#define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* they are for TCP_SNDLOWAT, of the sequential API; stack_if.c has the rest */
+#define TCP_WND_UPDATE_THRESHOLD (4 * 8960) /* not a share of the largest MSS: what was read is told to the peer */
 #define TCP_MSS_MIN 64      /* a peer's smaller offer is raised to this (patch) */
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 6
