@@ -19,7 +19,8 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0016-etharp-tell-what-is-unanswered.patch \
 	third_party/lwip/patches/0017-ask-before-answering-with-an-error.patch \
 	third_party/lwip/patches/0018-netif-poll-is-bounded.patch \
-	third_party/lwip/patches/0019-tell-when-a-limit-is-reached.patch
+	third_party/lwip/patches/0019-tell-when-a-limit-is-reached.patch \
+	third_party/lwip/patches/0020-tcp-timers-of-one-pcb.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \
