@@ -16,9 +16,12 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_listen.h \
   daemon/stack/stack_listen_private.h \
   daemon/stack/stack_neigh.c \
+  daemon/stack/stack_pcb.h \
   daemon/stack/stack_port.c \
   daemon/stack/stack_private.h \
   daemon/stack/stack_rand.c \
+  daemon/stack/stack_table.c \
+  daemon/stack/stack_table.h \
   daemon/stack/stack_tcp.c \
   daemon/stack/stack_tcp.h \
   daemon/stack/stack_tcp_info.c \
@@ -27,4 +30,7 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_tcp_private.h \
   daemon/stack/stack_tcp_timeout.c \
   daemon/stack/stack_timer.c \
-  daemon/stack/stack_udp.c
+  daemon/stack/stack_timer.h \
+  daemon/stack/stack_udp.c \
+  daemon/stack/stack_wheel.c \
+  daemon/stack/stack_wheel.h

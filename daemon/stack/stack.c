@@ -2,6 +2,7 @@
  * The stack as a whole: its life, the end of a turn, its counters.
  */
 #include "stack/stack_listen_private.h"
+#include "stack/stack_table.h"
 
 #include "lwip/init.h"
 #include "lwip/priv/tcp_priv.h"
@@ -14,17 +15,17 @@ struct stack *stack_the(void) { return the; }
 /* Order matters: packets to ourselves make events. */
 static void turn(void *arg) {
   struct stack *s = arg;
+  s->in_turn = true;
   stack_if_poll_loopback(s);
   stack_neigh_serve(s);
   stack_tcp_serve(s);
   stack_listeners_serve(s);
   stack_second_check(s);
+  stack_timers_file(s);
+  s->in_turn = false;
 }
 
-void stack_kick(struct stack *s) {
-  stack_tick_soon(s);
-  loop_task_queue(s->loop, &s->turn);
-}
+void stack_kick(struct stack *s) { loop_task_queue(s->loop, &s->turn); }
 
 static void init_once(void) {
   static bool done;
@@ -44,6 +45,7 @@ int stack_new(struct loop *loop, struct stack **ret) {
   s->loop = loop;
   list_init(&s->ifs);
   list_init(&s->conns);
+  list_init(&s->connecting);
   list_init(&s->listeners);
   list_init(&s->udps);
   list_init(&s->echoes);
@@ -82,14 +84,9 @@ struct stack *stack_free(struct stack *s) {
   return NULL;
 }
 
-static uint64_t count_pcbs(const struct tcp_pcb *pcb) {
-  uint64_t n = 0;
-  for (; pcb; pcb = pcb->next)
-    n++;
-  return n;
-}
-
 void stack_get_stats(const struct stack *s, struct stack_stats *ret) {
+  struct stack_table_counts counts;
+  stack_table_counts(&counts);
   *ret = (struct stack_stats){
       .asserts = stack_port_asserts(),
       .short_frames = s->short_frames,
@@ -99,9 +96,10 @@ void stack_get_stats(const struct stack *s, struct stack_stats *ret) {
       .icmp_malformed = s->icmp_malformed,
       .syn_dropped = s->syn_dropped,
       .no_memory = s->no_memory + stack_port_failures(),
-      .tcp_active = count_pcbs(tcp_active_pcbs),
-      .tcp_time_wait = count_pcbs(tcp_tw_pcbs),
-      .tcp_listening = count_pcbs(tcp_listen_pcbs.pcbs),
+      .tcp_active = counts.active,
+      .tcp_time_wait = counts.time_wait,
+      .tcp_listening = s->n_bound,
+      .timer_visits = s->timer_visits,
       .udp = s->n_udps,
       .pbuf_bytes = stack_port_pbuf_bytes(),
   };

@@ -2,6 +2,7 @@
  * lwIP's questions to us (lwip-port/capnet_hooks.h).
  */
 #include "stack/stack_listen_private.h"
+#include "stack/stack_table.h"
 
 #include "capnet_hooks.h"
 #include "lwip/priv/tcp_priv.h"
@@ -67,14 +68,49 @@ static bool reset_syn(const struct tcp_hdr *hdr, const struct pbuf *p) {
   return true;
 }
 
+static bool connections(struct tcp_pcb *const *list) { return list == &tcp_active_pcbs || list == &tcp_tw_pcbs; }
+
+void stack_hook_tcp_reg(struct tcp_pcb **list, struct tcp_pcb *pcb) {
+  if (!connections(list))
+    return;
+  stack_table_add(pcb);
+  stack_timer_touch(stack_the(), pcb);
+}
+
+void stack_hook_tcp_rmv(struct tcp_pcb **list, struct tcp_pcb *pcb) {
+  if (!connections(list))
+    return;
+  stack_tcp_leaves(pcb);
+  stack_table_remove(pcb);
+  stack_timer_forget(stack_the(), pcb);
+}
+
+struct tcp_pcb *stack_hook_tcp_find(const ip_addr_t *local, u16_t lport, const ip_addr_t *remote, u16_t rport) {
+  return stack_table_find(local, lport, remote, rport);
+}
+
+struct tcp_pcb_listen *stack_hook_tcp_find_listener(const ip_addr_t *local, u16_t lport) {
+  return stack_listener_find(stack_the(), local, lport);
+}
+
+/* No memory for a connection: the oldest in TIME_WAIT gives way, and nothing that is alive. */
+int stack_hook_tcp_make_room(void) { return stack_timer_drop_time_wait(stack_the(), 1) > 0; }
+
 /* hdr is in our byte order already, p begins behind it. */
 err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, const struct pbuf *p) {
+  unsigned flags = TCPH_FLAGS(hdr);
+  if (pcb->state == TIME_WAIT) {
+    if ((flags & (TCP_FIN | TCP_SYN | TCP_RST)) == TCP_FIN) /* the only thing that makes it wait anew */
+      stack_timer_touch(stack_the(), pcb);
+    return ERR_OK;
+  }
   if (pcb->state != LISTEN) {
+    stack_timer_touch(stack_the(), pcb);
     stack_tcp_input(pcb);
     return ERR_OK;
   }
   struct tcp_pcb_listen *l = (struct tcp_pcb_listen *)pcb;
-  if ((TCPH_FLAGS(hdr) & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN || l->accepts_pending < l->backlog)
+  if ((flags & (TCP_SYN | TCP_ACK | TCP_RST)) != TCP_SYN || l->accepts_pending < l->backlog)
     return ERR_OK;
   bool refused = stack_listener_refuses(l) && reset_syn(hdr, p);
   stack_listener_overflow(stack_the(), l, refused);

@@ -88,7 +88,6 @@ void stack_if_poll_loopback(struct stack *s) {
     NETIF_SET_CHECKSUM_CTRL(&i->netif, checksums(i));
     s->looping = false;
     more |= i->netif.loop_first != NULL;
-    stack_tick_soon(s);
   }
   if (more)
     loop_task_queue(s->loop, &s->turn);

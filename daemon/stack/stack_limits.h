@@ -6,7 +6,7 @@
  *   fragments         IP_REASS_MAX_PBUFS 128 fragments, and so many datagrams, for IP_REASS_MAXAGE seconds
  *   out of order      TCP_OOSEQ_MAX_BYTES and TCP_OOSEQ_MAX_PBUFS for each connection
  *   to oneself        LWIP_LOOPBACK_MAX_PBUFS packets on the way, NETIF_LOOP_POLL_MAX of them handled in one turn
- *   half-open         the backlog of the listener, at most 255 with those that wait to be accepted
+ *   half-open         the backlog of the listener, with those that wait to be accepted
  *   receive queue     the capacity of the connection (stack_conn_set_rcvbuf), at most TCP_WND
  */
 #ifndef CAPNET_STACK_LIMITS_H
@@ -18,7 +18,7 @@
 struct stack_limits {
   unsigned connections; /* those closing included, TIME_WAIT apart */
   unsigned listeners, udp_sockets, echo_sessions, interfaces;
-  unsigned time_wait; /* beyond it the oldest are forgotten, at the next tick */
+  unsigned time_wait; /* beyond it the oldest are forgotten, at the end of the turn; also for want of memory */
   size_t memory;      /* all of lwIP's allocations, bytes: packets received and not taken, headers, pcbs */
   size_t send_memory; /* the send queues of all connections, bytes */
   /* A second; the burst is what may go at once after a pause. */
@@ -29,7 +29,7 @@ struct stack_limits {
 
 #define STACK_LIMITS_DEFAULT \
   { \
-    .connections = 65536, .listeners = 4096, .udp_sockets = 16384, .echo_sessions = 1024, .interfaces = 16, \
+    .connections = 262144, .listeners = 4096, .udp_sockets = 16384, .echo_sessions = 1024, .interfaces = 16, \
     .time_wait = 16384, .memory = (size_t)512 << 20, .send_memory = (size_t)512 << 20, .icmp_errors = 100, \
     .icmp_errors_burst = 50, .echo_replies = 10000, .echo_replies_burst = 2000, .resets = 1000, .resets_burst = 500, \
   }

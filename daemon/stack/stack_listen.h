@@ -13,7 +13,7 @@ struct stack_listener_ops {
   void (*ended)(void *arg, enum stack_end why);
 };
 
-#define STACK_LISTEN_BACKLOG_MAX 255u /* lwIP counts it in a byte */
+#define STACK_LISTEN_BACKLOG_MAX 4096u /* Linux' net.core.somaxconn */
 
 /* What becomes of a SYN beyond the backlog. */
 enum stack_overflow {

@@ -8,6 +8,9 @@
 
 void stack_listeners_serve(struct stack *s);
 
+/* Who listens there: at this address rather than at any. */
+struct tcp_pcb_listen *stack_listener_find(struct stack *s, const ip_addr_t *local, uint16_t port);
+
 /* A SYN beyond the backlog: is it to be answered with a RST? Then, whether it was: counts it. */
 bool stack_listener_refuses(const struct tcp_pcb_listen *pcb);
 void stack_listener_overflow(struct stack *s, const struct tcp_pcb_listen *pcb, bool refused);

@@ -11,6 +11,8 @@
 #include "stack/stack_dgram.h"
 #include "stack/stack_limits.h"
 #include "stack/stack_listen.h"
+#include "stack/stack_timer.h"
+#include "stack/stack_wheel.h"
 
 #include "lwip/err.h"
 #include "lwip/ip_addr.h"
@@ -20,24 +22,30 @@
 struct stack {
   struct loop *loop;
   struct list ifs, conns, listeners, udps, echoes;
+  struct list connecting;      /* stack_conn.wait_link: no answer to the SYN yet */
   struct list dirty;           /* connections with something to tell or to send */
   struct list dirty_listeners;
   struct list starved;         /* connections that found no memory for their send queue */
   struct list undelivered;     /* packets and neighbours: stack_neigh.c */
-  unsigned n_conns, n_listeners, n_udps, n_echoes, n_ifs;
+  unsigned n_conns, n_listeners, n_bound, n_udps, n_echoes, n_ifs;
   size_t send_memory; /* in use */
   struct stack_limits limits;
   uint64_t refused[STACK_LIMIT_COUNT], buckets[STACK_LIMIT_COUNT];
   struct loop_task turn;
   struct loop_timer *tick, *second;
   uint64_t tick_deadline; /* 0: not armed */
+  struct wheel wheel;     /* pcbs that something is due for */
+  struct list touched;    /* pcbs whose deadline is computed at the end of the turn */
+  struct list time_wait;  /* pcbs, the oldest first */
+  uint64_t timer_visits;
   uint64_t tick_ns;       /* the instant that tcp_ticks stands for */
   uint64_t second_ns;     /* the instant up to which ARP and reassembly have aged */
-  u32_t slow_done;        /* tcp_ticks at the last tcp_slowtmr */
   void *serving;          /* whose upcall runs; NULL as soon as that is freed */
   enum stack_end cause;   /* why lwIP ends connections just now, STACK_END_NONE: it decides itself */
   bool looping;           /* the packet comes from ourselves */
+  bool in_turn;
   struct raw_pcb *icmp;
+  struct stack_listener *on_port[UINT16_MAX + 1]; /* stack_listener.port_next */
   uint64_t short_frames, short_arp, bad_ethertype, bad_checksum, icmp_malformed, syn_dropped, no_memory;
 };
 
@@ -57,13 +65,6 @@ struct stack_if {
 struct stack *stack_the(void); /* NULL before stack_new */
 void stack_kick(struct stack *s);
 
-/* stack_timer.c */
-int stack_timers_init(struct stack *s);
-void stack_timers_done(struct stack *s);
-void stack_sync(struct stack *s);       /* before every entry into lwIP */
-void stack_tick_soon(struct stack *s);  /* TCP may have something to time */
-void stack_second_check(struct stack *s);
-
 /* stack_limit.c */
 int stack_refuse(struct stack *s, enum stack_limit l); /* counts, -ENOBUFS */
 bool stack_echo_reply_allowed(struct stack *s);
@@ -77,6 +78,7 @@ bool stack_neigh_waits(void); /* an entry is being asked for */
 void stack_rand_init(void);
 uint32_t stack_rand32(void);
 uint32_t stack_isn_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport);
+uint32_t stack_index_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport);
 /* Calls taken(arg, port) for ports in a random order until one is free; 0 when none is (RFC 6056). */
 uint16_t stack_random_port(bool (*taken)(void *arg, uint16_t port), void *arg);
 /* The same for a connection to remote: hard to guess for others, and none twice before all others were given. */
@@ -130,11 +132,13 @@ void stack_udp_address_lost(struct stack *s, const struct net_addr *a);
 void stack_tcp_init(void);
 void stack_tcp_serve(struct stack *s);
 void stack_tcp_input(struct tcp_pcb *pcb);
+void stack_tcp_leaves(struct tcp_pcb *pcb); /* its list: for now it still knows all about itself */
+uint64_t stack_tcp_deadline(const struct tcp_pcb *pcb); /* monotonic, of the time-outs that lwIP does not have */
+bool stack_tcp_check_deadline(struct tcp_pcb *pcb);     /* true: it has come, and pcb is gone */
 void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, uint32_t seq,
                     int error);
 void stack_tcp_address_lost(struct stack *s, const struct net_addr *a);
 void stack_tcp_forget_all(struct stack *s);
-void stack_tcp_trim_time_wait(struct stack *s);
 void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struct net_addr *hop);
 
 #endif

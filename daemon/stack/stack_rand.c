@@ -11,7 +11,7 @@
 #define PORT_COUNTERS 256u
 
 static struct {
-  uint64_t isn_key[2], rand_key[2], counter;
+  uint64_t isn_key[2], rand_key[2], index_key[2], counter;
   uint16_t ports_given[PORT_COUNTERS];
   bool ready;
 } state;
@@ -50,13 +50,14 @@ static uint64_t siphash(const uint64_t key[2], const uint64_t *words, size_t n) 
 
 /* Without the kernel's random numbers nothing here is safe to start. */
 void stack_rand_init(void) {
-  uint64_t k[4];
+  uint64_t k[6];
   if (state.ready)
     return;
   if (getrandom(k, sizeof(k), 0) != (ssize_t)sizeof(k))
     abort();
   memcpy(state.isn_key, k, sizeof(state.isn_key));
   memcpy(state.rand_key, k + 2, sizeof(state.rand_key));
+  memcpy(state.index_key, k + 4, sizeof(state.index_key));
   state.ready = true;
   for (size_t i = 0; i < PORT_COUNTERS; i++)
     state.ports_given[i] = (uint16_t)stack_rand32();
@@ -81,6 +82,15 @@ static uint64_t tuple_hash(const uint64_t key[2], const ip_addr_t *local, uint16
 
 uint32_t stack_isn_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport) {
   return (uint32_t)tuple_hash(state.isn_key, local, lport, remote, rport);
+}
+
+/* For each segment that comes in: what IPv4 needs fits in two words. */
+uint32_t stack_index_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport) {
+  if (!IP_IS_V4(local) || !IP_IS_V4(remote))
+    return (uint32_t)tuple_hash(state.index_key, local, lport, remote, rport);
+  uint64_t w[2] = {(uint64_t)ip4_addr_get_u32(ip_2_ip4(local)) << 32 | ip4_addr_get_u32(ip_2_ip4(remote)),
+                   (uint64_t)lport << 16 | rport};
+  return (uint32_t)siphash(state.index_key, w, 2);
 }
 
 /* RFC 6056 3.3.1. */

@@ -4,11 +4,14 @@
  * lwIP's callbacks only note what happened; upcalls are made at the end of the turn, so the room above may do anything
  * in them. A pcb tells through its extension argument that it is freed, on whatever path: nobody keeps a stale one.
  */
+#include "stack/stack_table.h"
 #include "stack/stack_tcp_private.h"
 
 #include "lwip/priv/tcp_priv.h"
 
 static uint8_t ext_id;
+
+struct stack_conn *conn_of_pcb(const struct tcp_pcb *pcb) { return tcp_ext_arg_get(pcb, ext_id); }
 
 /* --- objects ---------------------------------------------------------------------------------------------------- */
 
@@ -44,7 +47,7 @@ struct stack_conn *conn_free(struct stack_conn *c) {
   list_remove(&c->starved_link);
   conn_rx_free(c);
   conn_tx_free(c);
-  loop_timer_free(c->timer);
+  free(c->last);
   if (s->serving == c)
     s->serving = NULL;
   s->n_conns--;
@@ -69,22 +72,39 @@ void conn_end(struct stack_conn *c, enum stack_end why, int error) {
     return;
   c->end = why;
   c->end_error = error;
-  if (c->timer)
-    loop_timer_clear(c->timer);
   if (c->listener) { /* died before anybody accepted it: nobody hears of it */
     conn_left_queue(c);
     c->held = false;
   }
+  list_remove(&c->wait_link);
   conn_event(c, CONN_ENDED);
 }
 
 /* --- what lwIP reports ------------------------------------------------------------------------------------------ */
 
+/* Only for whoever may ask still. */
+static void remember(struct stack_conn *c) {
+  if (!c->held)
+    return;
+  if (!c->last)
+    c->last = calloc(1, sizeof(*c->last));
+  if (c->last)
+    conn_snapshot(c, c->last);
+  else
+    c->s->no_memory++;
+}
+
+void stack_tcp_leaves(struct tcp_pcb *pcb) {
+  struct stack_conn *c = conn_of_pcb(pcb);
+  if (c)
+    remember(c);
+}
+
 static void on_destroyed(u8_t id _unused_, void *data) {
   struct stack_conn *c = data;
   if (!c)
     return;
-  conn_snapshot(c, &c->last);
+  remember(c);
   c->pcb = NULL;
   conn_dirty(c);
 }
@@ -124,6 +144,7 @@ static void on_err(void *arg, err_t err) {
 static err_t on_connected(void *arg, struct tcp_pcb *pcb _unused_, err_t err _unused_) {
   struct stack_conn *c = arg;
   c->connected = true;
+  list_remove(&c->wait_link);
   conn_window_open(c);
   conn_event(c, CONN_CONNECTED);
   return ERR_OK;
@@ -131,10 +152,11 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb _unused_, err_t err _un
 
 /* Every segment for a pcb comes by here, before lwIP handles it: some changes of state have no callback. */
 void stack_tcp_input(struct tcp_pcb *pcb) {
-  struct stack_conn *c = tcp_ext_arg_get(pcb, ext_id);
+  struct stack_conn *c = conn_of_pcb(pcb);
   if (c)
     conn_dirty(c);
 }
+
 
 void stack_tcp_init(void) { ext_id = tcp_ext_arg_alloc_id(); }
 
@@ -150,7 +172,7 @@ void conn_attach(struct stack_conn *c, struct tcp_pcb *pcb) {
 
 struct tcp_pcb *conn_detach(struct stack_conn *c) {
   struct tcp_pcb *pcb = c->pcb;
-  conn_snapshot(c, &c->last);
+  remember(c);
   tcp_ext_arg_set(pcb, ext_id, NULL);
   tcp_arg(pcb, NULL);
   tcp_recv(pcb, NULL);
@@ -232,9 +254,10 @@ void stack_tcp_serve(struct stack *s) {
   while (!list_empty(&work)) {
     struct stack_conn *c = list_first(&work, struct stack_conn, dirty_link);
     list_remove(&c->dirty_link);
-    if (c->pcb)
+    if (c->pcb) {
+      stack_timer_touch(s, c->pcb);
       conn_output(c);
-    else if (!c->held)
+    } else if (!c->held)
       conn_free(c);
   }
 }
@@ -247,20 +270,12 @@ struct tuple {
   uint16_t port, remote_port;
 };
 
-static bool in_list(const struct tcp_pcb *pcb, const struct tuple *t, uint16_t port) {
-  for (; pcb; pcb = pcb->next)
-    if (pcb->local_port == port && pcb->remote_port == t->remote_port && ip_addr_eq(&pcb->local_ip, &t->local) &&
-        ip_addr_eq(&pcb->remote_ip, &t->remote))
-      return true;
-  return false;
-}
-
 /* The same local port may serve connections to different peers. The last one is not chosen: the room above could not give
  * it a real socket (SEAL_PROGRAMS_PORT). Who names it gets it. */
 static bool port_taken(void *arg, uint16_t port) {
   const struct tuple *t = arg;
-  return (port == UINT16_MAX && !t->port) || stack_listener_on_port(t->s, port) || in_list(tcp_active_pcbs, t, port) ||
-         in_list(tcp_tw_pcbs, t, port);
+  return (port == UINT16_MAX && !t->port) || stack_listener_on_port(t->s, port) ||
+         stack_table_find(&t->local, port, &t->remote, t->remote_port);
 }
 
 static int choose_source(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote,
@@ -325,6 +340,7 @@ int stack_tcp_connect(struct stack *s, const struct net_endpoint *local, const s
     conn_free(c);
     return r;
   }
+  list_append(&s->connecting, &c->wait_link);
   stack_conn_set_ops(c, ops, arg);
   stack_kick(s);
   *ret = c;
@@ -383,18 +399,12 @@ struct stack_conn *stack_conn_abort(struct stack_conn *c, enum stack_end why) {
 void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, uint32_t seq,
                     int error) {
   ip_addr_t l = stack_to_lwip(&local->addr), r = stack_to_lwip(&remote->addr);
-  for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
-    if (pcb->local_port != local->port || pcb->remote_port != remote->port || !ip_addr_eq(&pcb->local_ip, &l) ||
-        !ip_addr_eq(&pcb->remote_ip, &r))
-      continue;
-    struct stack_conn *c = tcp_ext_arg_get(pcb, ext_id);
-    if (c && pcb->state == SYN_SENT && TCP_SEQ_GEQ(seq, pcb->lastack) && TCP_SEQ_LT(seq, pcb->snd_nxt))
-      conn_kill(c, STACK_END_UNREACHABLE, error, false);
-    else
-      s->icmp_malformed += !c || pcb->state == SYN_SENT;
-    return;
-  }
-  s->icmp_malformed++;
+  struct tcp_pcb *pcb = stack_table_find(&l, local->port, &r, remote->port);
+  struct stack_conn *c = pcb ? conn_of_pcb(pcb) : NULL;
+  if (c && pcb->state == SYN_SENT && TCP_SEQ_GEQ(seq, pcb->lastack) && TCP_SEQ_LT(seq, pcb->snd_nxt))
+    conn_kill(c, STACK_END_UNREACHABLE, error, false);
+  else
+    s->icmp_malformed += !c || pcb->state == SYN_SENT;
 }
 
 /* The next hop does not answer: who is connecting through it has nothing to wait for (RFC 1122 3.3.1.1, 4.2.3.9). What
@@ -402,8 +412,8 @@ void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const str
 void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struct net_addr *hop) {
   struct net_addr own = stack_if_addr(i);
   ip_addr_t local = stack_to_lwip(&own);
-  list_for_each(l, &s->conns) {
-    struct stack_conn *c = list_entry(l, struct stack_conn, link);
+  list_for_each(l, &s->connecting) {
+    struct stack_conn *c = list_entry(l, struct stack_conn, wait_link);
     if (!c->pcb || c->pcb->state != SYN_SENT || !ip_addr_eq(&c->pcb->local_ip, &local))
       continue;
     struct net_addr remote = stack_from_lwip(&c->pcb->remote_ip), via = stack_if_next_hop(i, &remote);
@@ -412,20 +422,20 @@ void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struc
   }
 }
 
-static struct tcp_pcb *find_local(struct tcp_pcb *pcb, const ip_addr_t *local) {
-  while (pcb && local && !ip_addr_eq(&pcb->local_ip, local))
-    pcb = pcb->next;
-  return pcb;
+/* Nothing that lwIP reports meanwhile ends another one. */
+static void abandon_list(struct tcp_pcb *pcb, const ip_addr_t *local) {
+  for (struct tcp_pcb *next; pcb; pcb = next) {
+    next = pcb->next;
+    if (!local || ip_addr_eq(&pcb->local_ip, local))
+      tcp_abandon(pcb, 0);
+  }
 }
 
-/* local NULL: all. Sends nothing. */
+/* local NULL: all. Sends nothing. The one walk over all pcbs, once for each address that is lost. */
 static void abandon(struct stack *s, const ip_addr_t *local, enum stack_end why) {
-  struct tcp_pcb *pcb;
   s->cause = why;
-  while ((pcb = find_local(tcp_active_pcbs, local)))
-    tcp_abandon(pcb, 0);
-  while ((pcb = find_local(tcp_tw_pcbs, local)))
-    tcp_abandon(pcb, 0);
+  abandon_list(tcp_active_pcbs, local);
+  abandon_list(tcp_tw_pcbs, local);
   s->cause = STACK_END_NONE;
 }
 
@@ -438,16 +448,4 @@ void stack_tcp_forget_all(struct stack *s) {
   abandon(s, NULL, STACK_END_LIMIT);
   while (!list_empty(&s->conns))
     conn_free(list_first(&s->conns, struct stack_conn, link));
-}
-
-/* lwIP puts the newest first. */
-void stack_tcp_trim_time_wait(struct stack *s) {
-  unsigned n = 0;
-  for (struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next) {
-    if (++n < s->limits.time_wait)
-      continue;
-    for (; pcb->next; s->refused[STACK_LIMIT_TIME_WAIT]++)
-      tcp_abandon(pcb->next, 0);
-    return;
-  }
 }

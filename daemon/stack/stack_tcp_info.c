@@ -37,6 +37,7 @@ static uint32_t ticks_to_us(int ticks) { return (uint32_t)ticks * TCP_SLOW_INTER
 /* Only what the pcb knows. */
 void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret) {
   const struct tcp_pcb *pcb = c->pcb;
+  struct net_endpoint local = c->last ? c->last->local : (struct net_endpoint){0};
   *ret = (struct stack_conn_info){
       .local = {.addr = stack_from_lwip(&pcb->local_ip), .port = pcb->local_port},
       .remote = {.addr = stack_from_lwip(&pcb->remote_ip), .port = pcb->remote_port},
@@ -55,10 +56,8 @@ void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret) {
     ret->rtt_us = ticks_to_us(pcb->sa) / 8;
     ret->rttvar_us = ticks_to_us(pcb->sv) / 4;
   }
-  if (!ret->local.port && c->last.local.port) { /* lwIP forgets them on the way out */
-    ret->local = c->last.local;
-    ret->state = c->last.state;
-  }
+  if (!ret->local.port) /* lwIP forgets it on the way out */
+    ret->local = local;
   const struct stack_if *i = stack_if_owner(c->s, &ret->local.addr);
   if (i) {
     ret->mtu = i->nic->mtu;
@@ -70,7 +69,7 @@ void stack_conn_info(const struct stack_conn *c, struct stack_conn_info *ret) {
   if (c->pcb)
     conn_snapshot(c, ret);
   else
-    *ret = c->last;
+    *ret = c->last ? *c->last : (struct stack_conn_info){.congestion = ""};
   if (!c->pcb)
     ret->state = STACK_TCP_CLOSED;
   ret->end = c->end;

@@ -6,12 +6,14 @@
  * (neither). The first two reserve its port.
  */
 #include "stack/stack_listen_private.h"
+#include "stack/stack_table.h"
 #include "stack/stack_tcp_private.h"
 
 #include "lwip/priv/tcp_priv.h"
 
 struct stack_listener {
   struct list link, dirty_link;
+  struct stack_listener *port_next; /* of the same port: stack.on_port */
   struct stack *s;
   struct tcp_pcb_listen *pcb; /* NULL: its address is gone */
   struct stack_if *follows;   /* whose next address it takes then; NULL: it ends */
@@ -29,12 +31,23 @@ struct stack_listener {
 static bool reserves(const struct stack_listener *l) { return l->pcb || l->follows; }
 
 bool stack_listener_on_port(struct stack *s, uint16_t port) {
-  list_for_each(l, &s->listeners) {
-    const struct stack_listener *n = list_entry(l, struct stack_listener, link);
-    if (reserves(n) && n->local.port == port)
+  for (const struct stack_listener *l = s->on_port[port]; l; l = l->port_next)
+    if (reserves(l))
       return true;
-  }
   return false;
+}
+
+struct tcp_pcb_listen *stack_listener_find(struct stack *s, const ip_addr_t *local, uint16_t port) {
+  struct tcp_pcb_listen *any = NULL;
+  for (const struct stack_listener *l = s->on_port[port]; l; l = l->port_next) {
+    if (!l->pcb || !IP_ADDR_PCB_VERSION_MATCH(l->pcb, local))
+      continue;
+    if (ip_addr_eq(&l->pcb->local_ip, local))
+      return l->pcb;
+    if (ip_addr_isany(&l->pcb->local_ip))
+      any = l->pcb;
+  }
+  return any;
 }
 
 static void dirty(struct stack_listener *l) {
@@ -116,9 +129,8 @@ void stack_listeners_serve(struct stack *s) {
 /* A wildcard and a specific address of the same port exclude each other: one grant must not shadow another's. Nobody
  * knows which address a listener that follows will have next, so it excludes all: re-opening finds its place free. */
 static bool conflicts(struct stack *s, const struct net_addr *addr, uint16_t port, bool follows) {
-  list_for_each(k, &s->listeners) {
-    const struct stack_listener *l = list_entry(k, struct stack_listener, link);
-    if (reserves(l) && l->local.port == port &&
+  for (const struct stack_listener *l = s->on_port[port]; l; l = l->port_next) {
+    if (reserves(l) &&
         (follows || l->follows || !l->local.addr.family || !addr->family || net_addr_equal(&l->local.addr, addr)))
       return true;
   }
@@ -127,12 +139,7 @@ static bool conflicts(struct stack *s, const struct net_addr *addr, uint16_t por
 
 /* A random port is also free of connections, so that nobody's peer is surprised. */
 static bool port_taken(void *arg, uint16_t port) {
-  if (stack_listener_on_port(arg, port))
-    return true;
-  for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
-    if (pcb->local_port == port)
-      return true;
-  return false;
+  return stack_listener_on_port(arg, port) || stack_table_port_used(port);
 }
 
 static int open_pcb(struct stack_listener *l) {
@@ -142,7 +149,7 @@ static int open_pcb(struct stack_listener *l) {
     return -ENOBUFS;
   ip_set_option(pcb, SOF_REUSEADDR); /* connections of an earlier listener may be there still */
   err_t e = tcp_bind(pcb, &a, l->local.port);
-  struct tcp_pcb *lp = e == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, (u8_t)l->backlog, &e) : NULL;
+  struct tcp_pcb *lp = e == ERR_OK ? tcp_listen_with_backlog_and_err(pcb, (u16_t)l->backlog, &e) : NULL;
   if (!lp) {
     tcp_abandon(pcb, 0);
     return stack_errno(e == ERR_OK ? ERR_MEM : e);
@@ -150,6 +157,7 @@ static int open_pcb(struct stack_listener *l) {
   tcp_arg(lp, l);
   tcp_accept(lp, on_accept);
   l->pcb = (struct tcp_pcb_listen *)lp;
+  l->s->n_bound++;
   return 0;
 }
 
@@ -182,6 +190,8 @@ int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const st
     return r;
   }
   list_append(&s->listeners, &l->link);
+  l->port_next = s->on_port[port];
+  s->on_port[port] = l;
   s->n_listeners++;
   *ret = l;
   return 0;
@@ -204,24 +214,17 @@ int stack_listener_accept(struct stack_listener *l, const struct stack_conn_ops 
   return 0;
 }
 
-static struct tcp_pcb *half_open(const struct stack_listener *l) {
-  for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
-    if (pcb->listener == l->pcb && pcb->state == SYN_RCVD)
-      return pcb;
-  return NULL;
-}
-
 static void drop_pcb(struct stack_listener *l, bool rst, enum stack_end why) {
-  struct tcp_pcb *pcb;
   if (!l->pcb)
     return;
   stack_sync(l->s);
   while (!list_empty(&l->waiting))
     conn_kill(list_first(&l->waiting, struct stack_conn, wait_link), why, 0, rst);
-  while ((pcb = half_open(l)))
-    tcp_abandon(pcb, rst);
+  while (l->pcb->pending) /* half open */
+    tcp_abandon(l->pcb->pending, rst);
   tcp_close((struct tcp_pcb *)l->pcb);
   l->pcb = NULL;
+  l->s->n_bound--;
   stack_kick(l->s);
 }
 
@@ -231,6 +234,10 @@ struct stack_listener *stack_listener_close(struct stack_listener *l) {
   drop_pcb(l, true, STACK_END_RESET_LOCAL);
   list_remove(&l->link);
   list_remove(&l->dirty_link);
+  struct stack_listener **p = &l->s->on_port[l->local.port];
+  while (*p != l)
+    p = &(*p)->port_next;
+  *p = l->port_next;
   l->s->n_listeners--;
   if (l->s->serving == l)
     l->s->serving = NULL;

@@ -38,7 +38,7 @@ struct tx_chunk {
 };
 
 struct stack_conn {
-  struct list link, dirty_link, wait_link, starved_link;
+  struct list link, dirty_link, wait_link, starved_link; /* wait_link: of its listener, or of who is connecting */
   struct stack *s;
   struct tcp_pcb *pcb;              /* NULL: over */
   struct stack_listener *listener;  /* waits to be accepted */
@@ -55,18 +55,18 @@ struct stack_conn {
   size_t rx_bytes, rx_capacity, rx_credit, rx_debt;
 
   struct stack_conn_options options;
-  struct loop_timer *timer;
   uint64_t progress_ns, activity_ns, opened_ns;
   uint64_t bytes_in, bytes_out;
   enum stack_end end;
   int end_error;
-  struct stack_conn_info last; /* what lwIP knew when the pcb went */
+  struct stack_conn_info *last; /* what lwIP knew when the pcb went; NULL before, or without memory */
 };
 
 /* stack_tcp.c */
 struct stack_conn *conn_new(struct stack *s); /* NULL: over the limit, counted */
 struct stack_conn *conn_free(struct stack_conn *c);
 void conn_attach(struct stack_conn *c, struct tcp_pcb *pcb);
+struct stack_conn *conn_of_pcb(const struct tcp_pcb *pcb); /* NULL: nobody's (yet, or any more) */
 struct tcp_pcb *conn_detach(struct stack_conn *c); /* returns the pcb, which no longer knows us */
 void conn_dirty(struct stack_conn *c);
 void conn_event(struct stack_conn *c, unsigned events);
@@ -85,7 +85,7 @@ void conn_tx_free(struct stack_conn *c);
 void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret);
 
 /* stack_tcp_timeout.c */
-void conn_timer_check(struct stack_conn *c);
+void conn_timer_check(struct stack_conn *c); /* something it waits for, or how long, has changed */
 
 /* stack_tcp_listen.c */
 void conn_left_queue(struct stack_conn *c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The time-outs that lwIP does not have: unacknowledged data (RFC 5482), idleness, and a connection that nobody holds
- * any more and whose peer takes nothing. One timer a connection, moved lazily: it looks again when it fires.
+ * any more and whose peer takes nothing. They are looked at together with those that it has (stack_timer.c).
  */
 #include "stack/stack_tcp_private.h"
 
@@ -15,29 +15,22 @@ static uint64_t deadline(const struct stack_conn *c) {
   return at;
 }
 
-static void on_timer(void *arg) {
-  struct stack_conn *c = arg;
-  if (!c->pcb)
-    return;
-  if (deadline(c) <= loop_now(c->s->loop, CLOCK_ID_MONO))
-    conn_kill(c, STACK_END_TIMED_OUT, -ETIMEDOUT, true);
-  else
-    conn_timer_check(c);
+uint64_t stack_tcp_deadline(const struct tcp_pcb *pcb) {
+  const struct stack_conn *c = conn_of_pcb(pcb);
+  return c && !c->listener ? deadline(c) : UINT64_MAX;
+}
+
+bool stack_tcp_check_deadline(struct tcp_pcb *pcb) {
+  struct stack_conn *c = conn_of_pcb(pcb);
+  if (!c || stack_tcp_deadline(pcb) > loop_now(c->s->loop, CLOCK_ID_MONO))
+    return false;
+  conn_kill(c, STACK_END_TIMED_OUT, -ETIMEDOUT, true);
+  return true;
 }
 
 void conn_timer_check(struct stack_conn *c) {
-  uint64_t at = deadline(c);
-  if (at == UINT64_MAX || !c->pcb || c->listener) {
-    if (c->timer)
-      loop_timer_clear(c->timer);
-    return;
-  }
-  if (!c->timer && loop_timer_new(c->s->loop, CLOCK_ID_MONO, on_timer, c, &c->timer) < 0) {
-    c->s->no_memory++;
-    return;
-  }
-  if (!loop_timer_armed(c->timer))
-    loop_timer_set(c->timer, at);
+  if (c->pcb)
+    stack_timer_touch(c->s, c->pcb);
 }
 
 /* Linux' bounds, and no sum that lwIP's 32 bits of milliseconds cannot hold. */
@@ -65,9 +58,6 @@ int stack_conn_set_options(struct stack_conn *c, const struct stack_conn_options
     tcp_nagle_disable(c->pcb);
   else
     tcp_nagle_enable(c->pcb);
-  if (c->timer)
-    loop_timer_clear(c->timer);
   conn_timer_check(c);
-  stack_kick(c->s);
   return 0;
 }

@@ -1,29 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * lwIP's timers without a tick. Its clocks are moved to now before anything enters it (stack_sync); a timer of the loop
- * is armed only for what is due. A connection with nothing in flight, no keepalive and no time-out wakes nobody.
+ * is armed only for what is due, to the millisecond. A connection with nothing in flight, no keepalive and no time-out
+ * wakes nobody and is looked at by nobody.
  *
- * After activity the tick fires once within TCP_FAST_INTERVAL (delayed ACKs), and then says itself when it is needed
- * next. ARP and reassembly count seconds: while an entry waits for an answer or a datagram for its fragments a timer
- * runs, otherwise entries age when somebody next looks.
+ * A pcb that something happened to is touched. At the end of the turn it is computed when each touched one is due, and
+ * it is filed: in the wheel, in the queue of TIME_WAIT (they all wait equally long), or nowhere. So a turn costs what
+ * it changed, however many connections there are.
+ *
+ * ARP and reassembly count seconds: while an entry waits for an answer or a datagram for its fragments a timer runs,
+ * otherwise entries age when somebody next looks.
  */
 #include "stack/stack_private.h"
+#include "stack/stack_table.h"
 
 #include "lwip/etharp.h"
 #include "lwip/ip4_frag.h"
 #include "lwip/priv/tcp_priv.h"
 
 #define TICK_NS ((uint64_t)TCP_SLOW_INTERVAL * NSEC_PER_MSEC)
-#define FAST_NS ((uint64_t)TCP_FAST_INTERVAL * NSEC_PER_MSEC)
+#define TICKS(ms) ((uint32_t)((ms) / TCP_SLOW_INTERVAL))
 #define NEVER UINT32_MAX
-#define RETRY_TICKS (200 / TCP_SLOW_INTERVAL) /* what could not be sent for want of a route or of memory */
-#define AGE_SECONDS_MAX 301                   /* ARP_MAXAGE and one: older than that is all the same */
+#define RETRY_TICKS TICKS(200)      /* what could not be sent for want of a route or of memory */
+#define RETRY_DUE_TICKS TICKS(50)   /* what was due, and could not be done: the driver still has the segment */
+#define TIME_WAIT_TICKS TICKS(2 * TCP_MSL)
+#define AGE_SECONDS_MAX 301         /* ARP_MAXAGE and one: older than that is all the same */
 
 static uint64_t mono(struct stack *s) { return loop_now(s->loop, CLOCK_ID_MONO); }
+
+/* --- when is a pcb due? ----------------------------------------------------------------------------------------- */
 
 /* Ticks from now until `after` ticks have passed since `since`; lwIP compares with ">". */
 static uint32_t until(u32_t since, uint64_t after) {
   u32_t passed = tcp_ticks - since;
-  return passed > after ? 1 : (uint32_t)MIN(after - passed + 1, NEVER - 1);
+  return passed > after ? 0 : (uint32_t)MIN(after - passed + 1, NEVER - 1);
 }
 
 static uint32_t keepalive_due(const struct tcp_pcb *pcb) {
@@ -34,73 +43,172 @@ static uint32_t keepalive_due(const struct tcp_pcb *pcb) {
   return until(pcb->tmr, MIN(probe, death) / TCP_SLOW_INTERVAL);
 }
 
-static uint32_t pcb_due(const struct tcp_pcb *pcb) {
+/* What tcp_slowtmr_pcb does. */
+static uint32_t slow_due(const struct tcp_pcb *pcb) {
   uint32_t due = keepalive_due(pcb);
   if (pcb->persist_backoff > 0)
     due = MIN(due, tcp_persist_ticks_left(pcb));
-  else if (pcb->rtime >= 0)
-    due = MIN(due, pcb->rto > pcb->rtime ? (uint32_t)(pcb->rto - pcb->rtime) : 0);
+  else if (TCP_RTO_RUNS(pcb))
+    due = MIN(due, (uint32_t)pcb->rto > TCP_RTO_PASSED(pcb) ? (uint32_t)pcb->rto - TCP_RTO_PASSED(pcb) : 0);
   else if (pcb->unsent)
-    due = MIN(due, (uint32_t)RETRY_TICKS);
+    due = MIN(due, RETRY_TICKS);
   if (pcb->flags & TF_NAGLEMEMERR)
-    due = MIN(due, (uint32_t)RETRY_TICKS);
+    due = MIN(due, RETRY_TICKS);
   if (pcb->ooseq)
-    due = MIN(due, until(pcb->tmr, (uint64_t)pcb->rto * TCP_OOSEQ_TIMEOUT));
+    due = MIN(due, until(pcb->tmr, (uint64_t)pcb->rto * TCP_OOSEQ_TIMEOUT - 1));
   if (pcb->state == FIN_WAIT_2 && (pcb->flags & TF_RXCLOSED))
-    due = MIN(due, until(pcb->tmr, TCP_FIN_WAIT_TIMEOUT / TCP_SLOW_INTERVAL));
+    due = MIN(due, until(pcb->tmr, TICKS(TCP_FIN_WAIT_TIMEOUT)));
   if (pcb->state == SYN_RCVD)
-    due = MIN(due, until(pcb->tmr, TCP_SYN_RCVD_TIMEOUT / TCP_SLOW_INTERVAL));
-  if (pcb->state == LAST_ACK)
-    due = MIN(due, until(pcb->tmr, 2 * TCP_MSL / TCP_SLOW_INTERVAL));
+    due = MIN(due, until(pcb->tmr, TICKS(TCP_SYN_RCVD_TIMEOUT)));
+  if (pcb->state == LAST_ACK && !pcb->unsent && (!pcb->unacked || !pcb->unacked->len))
+    due = MIN(due, until(pcb->tmr, TIME_WAIT_TICKS));
+  return due;
+}
+
+/* What tcp_fasttmr_pcb does. Its deadline stands until the ACK is sent. */
+static uint32_t fast_due(struct tcp_pcb *pcb) {
+  uint32_t *at = &pcb->hook_data.ack_due;
+  if (!(pcb->flags & (TF_ACK_DELAY | TF_CLOSEPEND)) && !pcb->refused_data)
+    *at = 0;
+  else if (!*at)
+    *at = MAX(tcp_ticks + TICKS(TCP_FAST_INTERVAL), 1u);
+  return !*at ? NEVER : (int32_t)(*at - tcp_ticks) <= 0 ? 0 : *at - tcp_ticks;
+}
+
+static uint32_t conn_due(struct stack *s, const struct tcp_pcb *pcb) {
+  uint64_t at = stack_tcp_deadline(pcb);
+  if (at == UINT64_MAX)
+    return NEVER;
+  return at <= s->tick_ns ? 0 : (uint32_t)MIN((at - s->tick_ns + TICK_NS - 1) / TICK_NS, NEVER - 1);
+}
+
+/* Ticks from now, at least one. */
+static uint32_t pcb_due(struct stack *s, struct tcp_pcb *pcb) {
+  uint32_t due = slow_due(pcb), *retry = &pcb->hook_data.retry_at;
+  if (*retry && (int32_t)(*retry - tcp_ticks) > 0)
+    due = MAX(due, *retry - tcp_ticks);
+  else
+    *retry = 0;
+  due = MIN(due, MIN(fast_due(pcb), conn_due(s, pcb)));
   return MAX(due, 1u);
 }
 
-/* Sets the timer; a deadline that is already nearer stays. */
-static void arm(struct stack *s, uint64_t deadline) {
-  if (s->tick_deadline && s->tick_deadline <= deadline)
-    return;
-  s->tick_deadline = deadline;
-  loop_timer_set(s->tick, deadline);
+/* --- where it is filed ------------------------------------------------------------------------------------------ */
+
+static struct tcp_pcb *pcb_of(struct list *l) { return container_of(l, struct tcp_pcb, hook_data.timer.link); }
+
+void stack_timer_forget(struct stack *s, struct tcp_pcb *pcb) {
+  struct stack_pcb *k = &pcb->hook_data;
+  if (k->filed == STACK_PCB_IN_WHEEL)
+    wheel_remove(&s->wheel, &k->timer);
+  else if (k->filed != STACK_PCB_NOWHERE)
+    list_remove(&k->timer.link);
+  k->filed = STACK_PCB_NOWHERE;
 }
 
-static void arm_next(struct stack *s) {
-  uint32_t due = NEVER;
-  for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
-    if (pcb->flags & (TF_ACK_DELAY | TF_CLOSEPEND))
-      arm(s, mono(s) + FAST_NS);
-    due = MIN(due, pcb_due(pcb));
+void stack_timer_touch(struct stack *s, struct tcp_pcb *pcb) {
+  struct stack_pcb *k = &pcb->hook_data;
+  if (k->filed == STACK_PCB_TOUCHED || !k->indexed) /* what is on no list any more has no deadlines */
+    return;
+  stack_timer_forget(s, pcb);
+  list_append(&s->touched, &k->timer.link);
+  k->filed = STACK_PCB_TOUCHED;
+  if (!s->in_turn)
+    stack_kick(s);
+}
+
+static void file(struct stack *s, struct tcp_pcb *pcb) {
+  struct stack_pcb *k = &pcb->hook_data;
+  stack_timer_forget(s, pcb);
+  if (pcb->state == TIME_WAIT) {
+    list_append(&s->time_wait, &k->timer.link);
+    k->filed = STACK_PCB_TIME_WAIT;
+    return;
   }
-  for (const struct tcp_pcb *pcb = tcp_tw_pcbs; pcb; pcb = pcb->next)
-    due = MIN(due, until(pcb->tmr, 2 * TCP_MSL / TCP_SLOW_INTERVAL));
-  if (due != NEVER)
-    arm(s, s->tick_ns + (uint64_t)due * TICK_NS);
+  uint32_t due = pcb_due(s, pcb);
+  if (due == NEVER)
+    return;
+  wheel_add(&s->wheel, &k->timer, tcp_ticks + MIN(due, WHEEL_AHEAD_MAX));
+  k->filed = STACK_PCB_IN_WHEEL;
+}
+
+static void arm(struct stack *s) {
+  uint32_t due = wheel_next(&s->wheel);
+  if (!list_empty(&s->time_wait))
+    due = MIN(due, until(pcb_of(s->time_wait.next)->tmr, TIME_WAIT_TICKS));
+  uint64_t deadline = due == NEVER ? 0 : s->tick_ns + (uint64_t)due * TICK_NS;
+  if (deadline == s->tick_deadline)
+    return;
+  s->tick_deadline = deadline;
+  if (deadline)
+    loop_timer_set(s->tick, deadline);
+  else
+    loop_timer_clear(s->tick);
+}
+
+size_t stack_timer_drop_time_wait(struct stack *s, size_t n) {
+  size_t dropped = 0;
+  for (; dropped < n && !list_empty(&s->time_wait); dropped++)
+    tcp_abandon(pcb_of(s->time_wait.next), 0);
+  s->refused[STACK_LIMIT_TIME_WAIT] += dropped;
+  return dropped;
+}
+
+static void trim_time_wait(struct stack *s) {
+  struct stack_table_counts counts;
+  stack_table_counts(&counts);
+  if (counts.time_wait > s->limits.time_wait)
+    stack_timer_drop_time_wait(s, counts.time_wait - s->limits.time_wait);
+}
+
+void stack_timers_file(struct stack *s) {
+  stack_sync(s);
+  wheel_advance(&s->wheel, tcp_ticks);
+  while (!list_empty(&s->touched))
+    file(s, pcb_of(s->touched.next));
+  trim_time_wait(s);
+  arm(s);
+}
+
+/* --- what is due ------------------------------------------------------------------------------------------------ */
+
+/* It may be gone afterwards; otherwise it is filed again. */
+static void visit(struct stack *s, struct tcp_pcb *pcb) {
+  struct stack_pcb *k = &pcb->hook_data;
+  s->timer_visits++;
+  stack_timer_touch(s, pcb);
+  if (stack_tcp_check_deadline(pcb))
+    return;
+  if (fast_due(pcb) == 0 && tcp_fasttmr_pcb(pcb))
+    return;
+  s->cause = STACK_END_TIMED_OUT;
+  bool gone = tcp_slowtmr_pcb(pcb);
+  s->cause = STACK_END_NONE;
+  if (!gone && slow_due(pcb) == 0)
+    k->retry_at = MAX(tcp_ticks + RETRY_DUE_TICKS, 1u);
 }
 
 static void on_tick(void *arg) {
   struct stack *s = arg;
   s->tick_deadline = 0;
   stack_sync(s);
-  tcp_fasttmr();
-  if (s->slow_done != tcp_ticks) {
-    s->slow_done = tcp_ticks;
-    s->cause = STACK_END_TIMED_OUT;
-    tcp_slowtmr();
-    s->cause = STACK_END_NONE;
-    stack_tcp_trim_time_wait(s);
+  wheel_advance(&s->wheel, tcp_ticks);
+  for (struct wheel_timer *t; (t = wheel_pop(&s->wheel));) {
+    struct tcp_pcb *pcb = container_of(t, struct tcp_pcb, hook_data.timer);
+    pcb->hook_data.filed = STACK_PCB_NOWHERE;
+    visit(s, pcb);
   }
-  arm_next(s);
-  loop_task_queue(s->loop, &s->turn);
-}
-
-void stack_tick_soon(struct stack *s) {
-  if (tcp_active_pcbs || tcp_tw_pcbs)
-    arm(s, mono(s) + FAST_NS);
+  while (!list_empty(&s->time_wait) && !until(pcb_of(s->time_wait.next)->tmr, TIME_WAIT_TICKS)) {
+    s->timer_visits++;
+    tcp_timewait_tmr_pcb(pcb_of(s->time_wait.next));
+  }
+  stack_kick(s);
 }
 
 static void on_second(void *arg) {
   struct stack *s = arg;
   stack_sync(s);
-  loop_task_queue(s->loop, &s->turn);
+  stack_kick(s);
 }
 
 void stack_second_check(struct stack *s) {
@@ -109,6 +217,8 @@ void stack_second_check(struct stack *s) {
   else if (!loop_timer_armed(s->second))
     loop_timer_set(s->second, s->second_ns + NSEC_PER_SEC);
 }
+
+/* --- the clock -------------------------------------------------------------------------------------------------- */
 
 void stack_sync(struct stack *s) {
   uint64_t now = mono(s);
@@ -128,7 +238,10 @@ void stack_sync(struct stack *s) {
 
 int stack_timers_init(struct stack *s) {
   s->tick_ns = s->second_ns = mono(s);
-  s->slow_done = tcp_ticks = MAX(tcp_ticks, 1u); /* 0 means "no measurement" to lwIP */
+  tcp_ticks = MAX(tcp_ticks, 1u); /* 0 means "no measurement" to lwIP */
+  wheel_init(&s->wheel, tcp_ticks);
+  list_init(&s->touched);
+  list_init(&s->time_wait);
   int r = loop_timer_new(s->loop, CLOCK_ID_MONO, on_tick, s, &s->tick);
   return r < 0 ? r : loop_timer_new(s->loop, CLOCK_ID_MONO, on_second, s, &s->second);
 }

@@ -6,7 +6,10 @@
 
 #include "lwip/etharp.h"
 #include "lwip/ip6_addr.h"
+#include "lwip/memp.h"
 #include "lwip/netif.h"
+#include "lwip/priv/memp_priv.h"
+#include "lwip/priv/tcp_priv.h"
 #include "lwip/stats.h"
 
 TestSuite(stack_lwip, .init = setup, .fini = teardown, .timeout = 60);
@@ -233,4 +236,98 @@ Test(stack_lwip, time_wait_without_a_listener_refuses) {
   l = stack_listener_close(l);
   cr_expect_eq(syn_again(1u << 30), WIRE_RST | WIRE_ACK);
   cr_expect_eq(stats().tcp_time_wait, 1);
+}
+
+/* 0021: what ends in the middle of the list takes nobody with it; the order of the rest stays. */
+Test(stack_lwip, p0021_any_pcb_leaves_alone) {
+  static const uint16_t gone[] = {5002, 5004, 5000}; /* the middle, the newest, the oldest */
+  listen_on(80, 8);
+  for (uint16_t port = 5000; port < 5005; port++)
+    wire_tcp(&w, &(struct wire_tcp){.sport = port, .dport = 80, .flags = WIRE_SYN, .wnd = 100});
+  for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+    wire_tcp(&w, &(struct wire_tcp){.sport = gone[i], .dport = 80, .seq = 1, .flags = WIRE_RST});
+    cr_expect_eq(stats().tcp_active, 4 - i);
+  }
+  cr_assert_eq(tcp_active_pcbs->remote_port, 5003);
+  cr_assert_eq(tcp_active_pcbs->next->remote_port, 5001);
+  cr_expect_null(tcp_active_pcbs->next->next);
+  cr_expect_eq(tcp_active_pcbs->next->prev, tcp_active_pcbs);
+}
+
+/* 0023: the listener knows those that wait, and who was accepted does not know it any more. */
+Test(stack_lwip, p0023_an_accepted_connection_forgets_its_listener) {
+  (void)handshake(NULL, 0);
+  struct tcp_pcb_listen *lp = tcp_listen_pcbs.listen_pcbs;
+  cr_assert_null(lp->pending);
+  cr_expect_null(tcp_active_pcbs->listener);
+  wire_tcp(&w, &(struct wire_tcp){.sport = 5000, .dport = 80, .flags = WIRE_SYN, .wnd = 100});
+  cr_assert_eq(lp->pending, tcp_active_pcbs);
+  cr_expect_eq(lp->pending->listener, lp);
+  wire_tcp(&w, &(struct wire_tcp){.sport = 5000, .dport = 80, .seq = 1, .flags = WIRE_RST});
+  cr_expect_null(lp->pending);
+  wire_tcp(&w, &(struct wire_tcp){.sport = 5001, .dport = 80, .flags = WIRE_SYN, .wnd = 100});
+  l = stack_listener_close(l);
+  cr_expect_eq(stats().tcp_active, 1, "the half-open one goes with the listener, the accepted one stays");
+}
+
+/* 0024: a backlog of more than a byte can count, to its last place. */
+Test(stack_lwip, p0024_a_backlog_of_three_hundred) {
+  struct stack_listener_info info;
+  listen_on(80, 300);
+  for (uint16_t i = 0; i < 301; i++) {
+    wire_tcp(&w, &(struct wire_tcp){.sport = (uint16_t)(5000 + i), .dport = 80, .flags = WIRE_SYN, .wnd = 100});
+    wire_run(&w, 0);
+  }
+  stack_listener_info(l, &info);
+  cr_expect_eq(info.half_open, 300);
+  cr_expect_eq(info.dropped, 1);
+}
+
+static size_t lwip_memory(void) {
+  size_t n = stats().pbuf_bytes;
+  for (int i = 0; i < MEMP_MAX; i++)
+    if (i != MEMP_PBUF && i != MEMP_PBUF_POOL)
+      n += (size_t)memp_pools[i]->stats->used * LWIP_MEM_ALIGN_SIZE(memp_pools[i]->size);
+  return n;
+}
+
+/* 0025: no memory for a new connection, though for its SYN: TIME_WAIT gives way, what is alive does not. */
+Test(stack_lwip, p0025_time_wait_makes_room) {
+  struct stack_limits tight = STACK_LIMITS_DEFAULT;
+  bool alive = false;
+  (void)time_wait();
+  wire_tcp(&w, &(struct wire_tcp){.sport = 5000, .dport = 80, .flags = WIRE_SYN, .wnd = 100});
+  cr_assert_eq(stats().tcp_active, 1);
+  tight.memory = lwip_memory() + sizeof(struct tcp_pcb) - 8;
+  stack_set_limits(w.s, &tight);
+  for (uint16_t port = 5001; port < 5004; port++)
+    wire_tcp(&w, &(struct wire_tcp){.sport = port, .dport = 80, .flags = WIRE_SYN, .wnd = 100});
+  cr_expect_eq(stats().tcp_time_wait, 0);
+  cr_expect_eq(stats().refused[STACK_LIMIT_TIME_WAIT], 1);
+  for (const struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+    alive |= pcb->remote_port == 5000;
+  cr_expect(alive, "it waits, however many others come");
+  cr_expect_leq(stats().tcp_active, 2);
+}
+
+/* 0026: time-outs of more than 65 s, which 16 bits of milliseconds do not hold: the SYN, sent again after 1, 2, 4 … s. */
+Test(stack_lwip, p0026_timers_of_minutes) {
+  static const unsigned at[] = {0, 1, 3, 7, 15, 31, 63};
+  struct net_endpoint remote = ep(net_addr_v4(WIRE_PEER), 80);
+  struct stack_conn_info info;
+  cr_assert_eq(stack_tcp_connect(w.s, NULL, &remote, &end_ops, &e, &e.c), 0);
+  for (size_t i = 1; i < ARRAY_SIZE(at); i++) {
+    wire_run(&w, (at[i] - at[i - 1]) * SEC - (i == 1 ? 2 * MS : 0));
+    stack_conn_info(e.c, &info);
+    cr_expect_eq(info.retransmits, i - 1, "before %u s", at[i]);
+    wire_arp(&w, 1, WIRE_PEER, WIRE_OWN);
+  }
+  wire_run(&w, 4 * MS);
+  stack_conn_info(e.c, &info);
+  cr_expect_eq(info.retransmits, 6);
+  wire_run(&w, 64 * SEC - 10 * MS);
+  cr_expect_eq(e.ended, 0);
+  wire_run(&w, 10 * MS);
+  cr_expect_eq(e.ended, 1);
+  cr_expect_eq(e.why, STACK_END_TIMED_OUT);
 }

@@ -302,7 +302,7 @@ Test(stack_tcp, backlog_at_n_and_one_more) {
   struct end many[4] = {0};
   struct stack_listener_info info;
   cr_expect_eq(stack_tcp_listen(net.s, &at, BACKLOG(0), &ops, &told, &l), -EINVAL);
-  cr_expect_eq(stack_tcp_listen(net.s, &at, BACKLOG(256), &ops, &told, &l), -EINVAL);
+  cr_expect_eq(stack_tcp_listen(net.s, &at, BACKLOG(STACK_LISTEN_BACKLOG_MAX + 1), &ops, &told, &l), -EINVAL);
   cr_assert_eq(stack_tcp_listen(net.s, &at, BACKLOG(3), &ops, &told, &l), 0);
   for (int i = 0; i < 4; i++)
     end_connect(&many[i], &net, 80);

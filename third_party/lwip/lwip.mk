@@ -20,7 +20,13 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0017-ask-before-answering-with-an-error.patch \
 	third_party/lwip/patches/0018-netif-poll-is-bounded.patch \
 	third_party/lwip/patches/0019-tell-when-a-limit-is-reached.patch \
-	third_party/lwip/patches/0020-tcp-timers-of-one-pcb.patch
+	third_party/lwip/patches/0020-tcp-timers-of-one-pcb.patch \
+	third_party/lwip/patches/0021-tcp-lists-linked-both-ways.patch \
+	third_party/lwip/patches/0022-tcp-look-up-by-hook.patch \
+	third_party/lwip/patches/0023-tcp-listener-knows-its-pending.patch \
+	third_party/lwip/patches/0024-tcp-backlog-of-16-bits.patch \
+	third_party/lwip/patches/0025-tcp-make-room-by-hook.patch \
+	third_party/lwip/patches/0026-tcp-timers-are-instants.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Where lwIP asks this room: initial sequence numbers, routing by source address, a look at what comes in
- * (stack_hooks.c), whether it may answer (stack_limit.c); and tells of packets without a way (stack_neigh.c).
+ * Where lwIP asks this room: initial sequence numbers, routing by source address, a look at what comes in, the index of
+ * connections (stack_hooks.c), whether it may answer (stack_limit.c); and tells of packets without a way (stack_neigh.c).
  */
 #ifndef CAPNET_LWIP_HOOKS_H
 #define CAPNET_LWIP_HOOKS_H
@@ -13,12 +13,18 @@
 struct netif;
 struct pbuf;
 struct tcp_pcb;
+struct tcp_pcb_listen;
 struct tcp_hdr;
 
 u32_t stack_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port);
 struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest);
 int stack_hook_ip4_input(struct pbuf *p, struct netif *inp);
 err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, const struct pbuf *p);
+void stack_hook_tcp_reg(struct tcp_pcb **list, struct tcp_pcb *pcb);
+void stack_hook_tcp_rmv(struct tcp_pcb **list, struct tcp_pcb *pcb);
+struct tcp_pcb *stack_hook_tcp_find(const ip_addr_t *local, u16_t lport, const ip_addr_t *remote, u16_t rport);
+struct tcp_pcb_listen *stack_hook_tcp_find_listener(const ip_addr_t *local, u16_t lport);
+int stack_hook_tcp_make_room(void);
 void stack_hook_unanswered(struct netif *n, const ip4_addr_t *hop, struct pbuf *p);
 int stack_hook_icmp_error(void);
 int stack_hook_rst(void);
@@ -27,6 +33,14 @@ void stack_hook_limit(enum stack_limit l);
 #define LWIP_HOOK_TCP_ISN(local, lport, remote, rport) stack_hook_isn(local, lport, remote, rport)
 #define LWIP_HOOK_IP4_INPUT(p, inp) stack_hook_ip4_input(p, inp)
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) stack_hook_tcp_input(pcb, hdr, p)
+#define LWIP_HOOK_TCP_REG(pcbs, pcb) stack_hook_tcp_reg((struct tcp_pcb **)(pcbs), (struct tcp_pcb *)(pcb))
+#define LWIP_HOOK_TCP_RMV(pcbs, pcb) stack_hook_tcp_rmv((struct tcp_pcb **)(pcbs), (struct tcp_pcb *)(pcb))
+#define LWIP_HOOK_TCP_FIND(local, lport, remote, rport) stack_hook_tcp_find(local, lport, remote, rport)
+#define LWIP_HOOK_TCP_FIND_LISTENER(local, lport) stack_hook_tcp_find_listener(local, lport)
+#define LWIP_HOOK_TCP_MAKE_ROOM() stack_hook_tcp_make_room()
+/* stack_tcp_connect and stack_tcp_listen see to both themselves. */
+#define LWIP_HOOK_TCP_BIND_IN_USE(pcb, ip, port) 0
+#define LWIP_HOOK_TCP_ADDR_CHANGED(old, new) ((void)(old), (void)(new))
 #define LWIP_HOOK_ETHARP_UNANSWERED(netif, hop, p) stack_hook_unanswered(netif, hop, p)
 #define LWIP_HOOK_ICMP_ERROR_ALLOWED() stack_hook_icmp_error()
 #define LWIP_HOOK_TCP_RST_ALLOWED() stack_hook_rst()

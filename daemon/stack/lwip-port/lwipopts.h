@@ -4,6 +4,8 @@
 #ifndef CAPNET_LWIPOPTS_H
 #define CAPNET_LWIPOPTS_H
 
+#include "stack/stack_pcb.h"
+
 /* --- one thread, our own loop and timers ------------------------------------------------------------------------ */
 #define NO_SYS 1
 #define SYS_LIGHTWEIGHT_PROT 0
@@ -75,7 +77,9 @@
 /* --- TCP -------------------------------------------------------------------------------------------------------- */
 #define LWIP_TCP 1
 #define LWIP_CALLBACK_API 1
-#define TCP_TMR_INTERVAL 25 /* one tick of TCP is twice this: the retransmission clock has 50 ms */
+#define TCP_SLOW_INTERVAL 1 /* ms: one tick of TCP. It is a unit, nothing happens each of them (stack_timer.c) */
+#define TCP_FAST_INTERVAL 25 /* ms: a delayed ACK waits no longer */
+#define LWIP_TCP_PCB_HOOK_DATA struct stack_pcb
 /* The upper limit; the effective one comes from the interface's MTU. lwIP opens its window by one MSS at least: two must
  * fit the window of a peer that does not scale it, or both wait. */
 #define TCP_MSS 32740
