@@ -31,7 +31,7 @@ const struct auth_limit_def auth_limits[AUTH_LIMIT_COUNT] = {
     [LIMIT_DNS_ANSWER] = BOUND("dns.answer", "bytes", 2048, 2048), /* 128 IPv6 addresses: names.h holds no more */
     [LIMIT_DNS_TIME] = BOUND("dns.time", "ms", 10 * SECOND, 120 * SECOND),
     [LIMIT_CONNECT_TIME] = BOUND("connect.time", "ms", 130 * SECOND, 600 * SECOND),
-    [LIMIT_LISTEN_BACKLOG] = BOUND("listen.backlog", "", 64, 255), /* lwIP counts it in a byte */
+    [LIMIT_LISTEN_BACKLOG] = BOUND("listen.backlog", "", 64, 4096), /* the bound of the stack */
     [LIMIT_SOCKET_RCVBUF] = BOUND("socket.rcvbuf", "bytes", MIB, 2 * MIB),
 };
 
