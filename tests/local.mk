@@ -67,6 +67,7 @@ CRITERION_TESTS += tests/unit/test_flow
 CRITERION_TESTS += tests/unit/test_flow_socket
 tests_unit_test_flow_socket_SOURCES = tests/unit/test_flow.c
 tests_unit_test_flow_socket_CPPFLAGS = $(AM_CPPFLAGS) -DRIG_SOCKETS
+CRITERION_TESTS += tests/unit/test_flow_turn
 CRITERION_TESTS += tests/unit/test_flow_real
 tests_unit_test_flow_real_CPPFLAGS = $(AM_CPPFLAGS) -DRIG_SOCKETS
 CRITERION_TESTS += tests/unit/test_flow_table

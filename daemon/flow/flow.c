@@ -8,6 +8,11 @@
  *   client → wire   end of file from the client becomes FIN after what was queued
  * and the connection as a whole ends in one of three ways: both directions ended (CLOSED), the client closed its
  * descriptor (FIN, or RST when bytes for it were left unread: it cannot get them any more), or the stack says so.
+ *
+ * No system call is made only to learn that there is nothing to do: the descriptor is read when the loop said that it
+ * has something, and no further than the first read that came back short; it is written when there are bytes for it,
+ * and after a write that came back short not until the loop says that there is room. The loop is asked for less only
+ * when it would tell what nobody can use (a full ring), and for room only when there was none.
  */
 #include "flow/flow_impl.h"
 
@@ -17,7 +22,7 @@
 #include <sys/socket.h>
 
 #define PUMP_IOV 64
-#define PUMP_TURN_BYTES (512u * 1024) /* each way in one turn: a fast flow costs the others no more than this */
+#define PUMP_TURN_BYTES FLOW_TURN_BYTES
 #define LOOK_FIRST_MS 1u
 #define LOOK_LAST_MS 1024u
 #define LAST_BYTES_MS 60000u /* how long a peer may take nothing once the client, as far as we can see, is gone */
@@ -35,24 +40,27 @@ struct flow {
   struct loop_timer *look; /* for what the kernel does not tell; made when it is needed */
   unsigned look_ms;
   struct loop_task again; /* the turn's bytes were used up, or an end is to be told */
+  uint64_t turn;          /* of the loop: what the two below are for */
+  size_t budget_in, budget_out;
   bool shutting;          /* the client is to write no more: what it wrote is still read, to the end of it */
   bool client_eof;        /* nothing more comes from the client; our FIN is queued */
   bool client_gone;       /* the client closed its descriptor, or both directions of it were shut down */
   bool client_deaf;       /* the client shut its reading side down: bytes for it are dropped, as the kernel's TCP does */
   bool client_full;       /* the descriptor takes no more for now */
+  bool client_ready;      /* the descriptor may have bytes, or its end, to be read */
+  bool ring_full;         /* the stack takes no more for now: `writable` will tell */
   bool peer_done;         /* the peer's FIN was passed on */
   enum stack_end end;     /* the stack's word; bytes may still be due to the client */
   bool over;
 };
 
-static void on_stack(void *arg);
+static void on_look(void *arg);
 
 static void set_events(struct flow *f) {
   if (!f->watch)
     return;
-  struct iovec iov[2];
   unsigned events = f->client_gone ? 0 : LOOP_HANGUP;
-  if (!f->client_eof && !f->end && stack_conn_send_space(f->conn, iov) > 0)
+  if (!f->client_eof && !f->end && !f->ring_full)
     events |= LOOP_READ;
   if (f->client_full)
     events |= LOOP_WRITE;
@@ -102,14 +110,31 @@ static bool has(int fd, short event) {
 
 /* Until then nothing else may happen: the pump runs again a little later, each time a little more. */
 static bool look_again(struct flow *f) {
-  if (!f->look && loop_timer_new(f->table->loop, CLOCK_ID_MONO, on_stack, f, &f->look) < 0)
+  if (!f->look && loop_timer_new(f->table->loop, CLOCK_ID_MONO, on_look, f, &f->look) < 0)
     return false;
   f->look_ms = f->look_ms ? MIN(f->look_ms * 2, LOOK_LAST_MS) : LOOK_FIRST_MS;
   loop_timer_set(f->look, loop_now(f->table->loop, CLOCK_ID_MONO) + f->look_ms * NSEC_PER_MSEC);
   return true;
 }
 
-/* One sendmsg. Returns what the client took, 0 when it takes no more now. */
+/* However often the pump runs in a turn of the loop, a fast flow costs the others no more than this, each way. */
+static void renew_budgets(struct flow *f) {
+  struct loop_stats now;
+  loop_get_stats(f->table->loop, &now);
+  if (f->turn == now.turns)
+    return;
+  f->turn = now.turns;
+  f->budget_in = f->budget_out = PUMP_TURN_BYTES;
+}
+
+static size_t total(const struct iovec *iov, int n) {
+  size_t all = 0;
+  for (int i = 0; i < n; i++)
+    all += iov[i].iov_len;
+  return all;
+}
+
+/* One sendmsg. Returns what the client took. Less than it was offered: it takes no more now. */
 static size_t give(struct flow *f, struct iovec *iov, int n) {
   if (f->client_deaf)
     return stack_conn_unread(f->conn);
@@ -118,8 +143,13 @@ static size_t give(struct flow *f, struct iovec *iov, int n) {
   do
     sent = sendmsg(f->fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
   while (sent < 0 && errno == EINTR);
-  if (sent > 0)
+  f->table->io.writes++;
+  if (sent > 0) {
+    f->client_full = (size_t)sent < total(iov, n);
+    f->table->io.writes_short += f->client_full;
     return (size_t)sent;
+  }
+  f->table->io.writes_refused++;
   if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
     f->client_full = true;
   else if (has(f->fd, POLLHUP)) /* EPIPE: closed, or has it only stopped reading? */
@@ -131,8 +161,7 @@ static size_t give(struct flow *f, struct iovec *iov, int n) {
 
 /* Passes bytes on until one side has no more. */
 static void pump_to_client(struct flow *f) {
-  size_t budget = PUMP_TURN_BYTES;
-  while (!f->peer_done && !f->client_gone) {
+  while (!f->peer_done && !f->client_gone && !f->client_full) {
     struct iovec iov[PUMP_IOV];
     int n = stack_conn_peek(f->conn, iov, PUMP_IOV);
     if (n <= 0) {
@@ -142,16 +171,13 @@ static void pump_to_client(struct flow *f) {
       }
       return;
     }
-    if (budget == 0) {
+    if (f->budget_out == 0) {
       loop_task_queue(f->table->loop, &f->again);
       return;
     }
-    f->client_full = false;
     size_t taken = give(f, iov, n);
     stack_conn_consume(f->conn, taken);
-    budget -= MIN(budget, taken);
-    if (f->client_full)
-      return;
+    f->budget_out -= MIN(f->budget_out, taken);
   }
 }
 
@@ -173,30 +199,50 @@ static void client_ended(struct flow *f) {
   (void)stack_conn_shutdown_write(f->conn);
 }
 
+/* A stream that gave less than it was asked for is empty, and the loop tells of more. Not asked there: what comes after
+ * the last bytes of a client that is gone, or was told to write no more. */
+static void has_read(struct flow *f, const struct iovec *iov, int n, ssize_t got) {
+  f->table->io.reads++;
+  f->table->io.reads_empty += got < 0 && errno == EAGAIN;
+  if (got <= 0 || ((size_t)got < total(iov, n) && !f->client_gone && !f->shutting))
+    f->client_ready = false;
+}
+
+/* What the budget leaves is the next turn's: the loop tells of bytes again, but not that there are none. */
+static void next_turn(struct flow *f) {
+  f->client_ready = f->shutting;
+  if (f->shutting)
+    loop_task_queue(f->table->loop, &f->again);
+}
+
 /* Reads into the stack's ring; false when the client closed with bytes of ours unread (ECONNRESET says so). */
 static bool pump_from_client(struct flow *f) {
-  size_t budget = PUMP_TURN_BYTES;
-  while (!f->client_eof && !f->end) {
+  while (f->client_ready && !f->client_eof && !f->end) {
     struct iovec iov[2];
-    int n = stack_conn_send_space(f->conn, iov);
-    if (n <= 0)
-      return true;
-    if (budget == 0) {
-      loop_task_queue(f->table->loop, &f->again);
+    if (f->budget_in == 0) {
+      next_turn(f);
       return true;
     }
+    int n = stack_conn_send_space(f->conn, iov);
+    f->ring_full = n <= 0;
+    if (f->ring_full)
+      return true;
     ssize_t got = readv(f->fd, iov, n);
     if (got < 0 && errno == EINTR)
       continue;
-    if (got < 0 && errno != EAGAIN)
-      return false;
-    if (got == 0 || (got < 0 && f->shutting && (client_wrote_all(f) || !look_again(f))))
-      client_ended(f);
-    if (got <= 0)
+    has_read(f, iov, n, got);
+    if (got <= 0) {
+      const bool none = got < 0 && errno == EAGAIN;
+      (void)stack_conn_send_commit(f->conn, 0);
+      if (got < 0 && !none)
+        return false;
+      if (got == 0 || (f->shutting && (client_wrote_all(f) || !look_again(f))))
+        client_ended(f);
       return true;
+    }
     if (stack_conn_send_commit(f->conn, (size_t)got) < 0)
       return true;
-    budget -= MIN(budget, (size_t)got);
+    f->budget_in -= MIN(f->budget_in, (size_t)got);
   }
   return true;
 }
@@ -228,6 +274,7 @@ static bool client_reset(const struct flow *f) {
 static void pump(struct flow *f) {
   if (f->over)
     return;
+  renew_budgets(f);
   pump_to_client(f);
   if (!pump_from_client(f) || client_reset(f)) {
     finish(f, STACK_END_RESET_LOCAL);
@@ -248,12 +295,26 @@ static void on_client(void *arg, unsigned events) {
   struct flow *f = arg;
   if (events & LOOP_HANGUP)
     f->client_gone = true;
+  if (events & (LOOP_READ | LOOP_HANGUP))
+    f->client_ready = true;
   if (events & LOOP_WRITE)
     f->client_full = false;
   pump(f);
 }
 
-static void on_stack(void *arg) { pump(arg); }
+static void on_readable(void *arg) { pump(arg); }
+
+static void on_writable(void *arg) {
+  struct flow *f = arg;
+  f->ring_full = false;
+  pump(f);
+}
+
+static void on_look(void *arg) {
+  struct flow *f = arg;
+  f->client_ready |= f->shutting;
+  pump(f);
+}
 
 static void on_ended(void *arg, enum stack_end why) {
   struct flow *f = arg;
@@ -263,7 +324,7 @@ static void on_ended(void *arg, enum stack_end why) {
   pump(f);
 }
 
-static const struct stack_conn_ops conn_ops = {.readable = on_stack, .writable = on_stack, .ended = on_ended};
+static const struct stack_conn_ops conn_ops = {.readable = on_readable, .writable = on_writable, .ended = on_ended};
 
 static void on_again(void *arg) {
   struct flow *f = arg;
@@ -283,6 +344,7 @@ int flow_start(struct flow_table *t, struct stack_conn *conn, struct flow_ends *
     return r;
   }
   f->table = t;
+  f->turn = UINT64_MAX;
   f->form = ends->form;
   f->chamber = TAKE_PTR(ends->chamber);
   f->conn = conn;
@@ -321,7 +383,7 @@ void flow_abort(struct flow *f, enum stack_end why) { finish(f, why); }
 void flow_shutdown(struct flow *f) {
   if (f->over || f->client_eof)
     return;
-  f->shutting = true;
+  f->shutting = f->client_ready = true;
   f->form->stop(f->fd);
   pump(f);
 }

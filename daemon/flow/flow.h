@@ -4,7 +4,7 @@
  *
  * A flow is born from an established connection and gives one descriptor away. It lives until the connection is over and
  * the client has what it is due, or until flow_abort; then `over` is called, once. Every flow and listener stands in the
- * table, with its label, and so does, for a while, what it was when it ended.
+ * table with its label, and for a while what it was when it ended.
  */
 #ifndef CAPNET_FLOW_H
 #define CAPNET_FLOW_H
@@ -26,6 +26,7 @@ struct flow_label {
 };
 
 #define FLOW_DEAD_MAX 256 /* ended sockets remembered */
+#define FLOW_TURN_BYTES (256u * 1024) /* of one connection, each way, in one turn of the loop; reading may pass it once */
 #define FLOW_DEAD_NS (UINT64_C(600) * NSEC_PER_SEC)
 
 int flow_table_new(struct loop *loop, struct stack *stack, struct flow_table **ret);
@@ -131,15 +132,17 @@ struct flow_info {
 };
 void flow_each(struct flow_table *t, void (*fn)(void *arg, const struct flow_info *info), void *arg);
 void flow_info(const struct flow *f, struct flow_info *ret);
-
 /* Told when a socket came to be and when it ended (info->dead). The table itself must not be changed inside. */
 typedef void (*flow_change_fn)(void *arg, const struct flow_info *info);
 void flow_on_change(struct flow_table *t, flow_change_fn fn, void *arg);
 
+struct flow_io { /* system calls on clients' descriptors, of all connections so far */
+  uint64_t reads, reads_empty /* EAGAIN */, writes, writes_short, writes_refused; /* took a part, nothing */
+};
 struct flow_stats {
   uint64_t live, listeners, attempts, dead, total;
-  uint64_t sockets;   /* connections that became real sockets */
-  uint64_t fallbacks; /* that would have, but for an error: stream pairs */
+  uint64_t sockets, fallbacks; /* connections that became real sockets; that would have, but for an error: pairs */
+  struct flow_io io;
   struct seal_stats seal;
 };
 void flow_get_stats(const struct flow_table *t, struct flow_stats *ret);

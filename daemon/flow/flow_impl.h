@@ -57,6 +57,7 @@ struct flow_table {
   struct seal *seal; /* NULL: no real sockets */
   char no_seal[SEAL_WHY_MAX];
   uint64_t n_sockets, n_fallbacks;
+  struct flow_io io;
   struct list live;
   unsigned n_live[3]; /* by kind */
   uint64_t last_id;

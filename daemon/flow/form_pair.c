@@ -8,17 +8,20 @@
 
 #include <sys/socket.h>
 
-/* Towards the client: small enough that the wire's backpressure is the client's, large enough for a super-frame or two. */
-#define PAIR_SNDBUF (400 * 1024)
+/* Limits, of which an idle pair uses nothing; the kernel's own (net.core.wmem_max) may be below. Towards the client:
+ * there is room again when a quarter is left, so the client still has something to read while the daemon wakes up.
+ * From the client: what the daemon has not read, a super-frame or two beyond the ring. */
+#define PAIR_TO_CLIENT (2 * 1024 * 1024)
+#define PAIR_FROM_CLIENT (400 * 1024)
 
 int flow_pair_open(struct flow_ends *ret) {
   struct flow_ends e = {.form = &flow_form_pair};
   int r = pair_new(SOCK_STREAM, &e.ours, &e.client);
   if (r < 0)
     return r;
-  const int size = PAIR_SNDBUF;
-  (void)setsockopt(e.ours, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-  (void)setsockopt(e.client, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+  const int down = PAIR_TO_CLIENT, up = PAIR_FROM_CLIENT;
+  (void)setsockopt(e.ours, SOL_SOCKET, SO_SNDBUF, &down, sizeof down);
+  (void)setsockopt(e.client, SOL_SOCKET, SO_SNDBUF, &up, sizeof up);
   *ret = e;
   return 0;
 }

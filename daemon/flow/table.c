@@ -129,7 +129,8 @@ void flow_get_stats(const struct flow_table *t, struct flow_stats *ret) {
                              .dead = t->n_dead,
                              .total = t->last_id,
                              .sockets = t->n_sockets,
-                             .fallbacks = t->n_fallbacks};
+                             .fallbacks = t->n_fallbacks,
+                             .io = t->io};
   if (t->seal)
     seal_get_stats(t->seal, &ret->seal);
 }
