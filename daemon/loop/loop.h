@@ -39,7 +39,8 @@ int loop_sim_advance(struct loop *loop, uint64_t ns);
 /* Simulation only: suspend. The boot-time clock moves, the monotonic one does not. */
 int loop_sim_suspend(struct loop *loop, uint64_t ns);
 
-/* A watch borrows fd; events are level-triggered, none at first. Free before closing the descriptor. */
+/* A watch borrows fd, non-blocking and watched by nobody else; events are level-triggered, none at first. Free before
+ * closing the descriptor. -EPERM: it cannot be polled. */
 int loop_watch_new(struct loop *loop, int fd, loop_watch_fn fn, void *arg, struct loop_watch **ret);
 int loop_watch_set(struct loop_watch *w, unsigned events); /* 0 silences it; setting what is set costs nothing */
 struct loop_watch *loop_watch_free(struct loop_watch *w);  /* returns NULL; NULL is fine */

@@ -5,6 +5,7 @@
 #include "loop/loop_impl.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <uv.h>
 
@@ -20,15 +21,27 @@ struct loop_uv {
   uv_prepare_t prepare;
   uv_check_t check;
   uv_idle_t idle; /* active while tasks wait: then libuv does not block */
+  struct list changed;    /* watches that want something else of epoll than they have */
+  struct uv_slot **slots; /* by descriptor number */
+  size_t n_slots;
   struct uv_clock clock[CLOCK_ID_COUNT];
   size_t n_jobs;
 };
 
+/* libuv's handle for a descriptor number. Making one costs three system calls and ending it another, so it is kept, stopped,
+ * for who gets the number next: a connection comes and goes with a descriptor or two. */
+struct uv_slot {
+  uv_poll_t poll;
+  struct uv_watch *watch; /* NULL: nobody's, and stopped */
+};
+
 struct uv_watch {
   struct loop_watch base;
-  uv_poll_t poll;
+  struct uv_slot *slot;
+  struct list changed;
+  int asked;        /* of libuv */
+  bool half;        /* the peer half-closed, which stays true: asking for it again would spin */
   bool deaf_to_oob; /* urgent data that cannot be read: asking for it would spin */
-  bool closing;
 };
 
 struct uv_sig {
@@ -55,6 +68,8 @@ static int uvloop_run(struct loop *loop) {
 
 static void uvloop_stop(struct loop *loop) { uv_stop(&of(loop)->uv); }
 
+static void apply_changes(struct loop_uv *l);
+
 /* -- timers and tasks -- */
 
 static void on_clock(uv_poll_t *handle, int status _unused_, int events _unused_) {
@@ -67,9 +82,11 @@ static void on_clock(uv_poll_t *handle, int status _unused_, int events _unused_
   (void)loop_base_fire(&l->base, id, clock_real_ns(id));
 }
 
-/* Before each wait, so that a timer that is moved many times in a turn costs one system call at most. */
+/* Before each wait, so that what is changed many times in a turn costs its system calls once at most, and what is
+ * changed and changed back none. */
 static void on_prepare(uv_prepare_t *handle) {
   struct loop_uv *l = handle->loop->data;
+  apply_changes(l);
   for (int id = 0; id < CLOCK_ID_COUNT; id++) {
     uint64_t next = loop_base_next(&l->base, id);
     if (next != l->clock[id].armed) {
@@ -96,38 +113,81 @@ static void uvloop_wake(struct loop *loop) { (void)uv_idle_start(&of(loop)->idle
 
 /* -- watches -- */
 
-/* UV_DISCONNECT is not used: it is the peer's half-close, which stays true and would be reported again and again.
- * UV_PRIORITIZED is quiet, and with it epoll still reports the full close. */
+static bool wants_hangup(const struct uv_watch *w) { return (w->base.events & LOOP_HANGUP) && !w->base.hung_up; }
+
+/* UV_DISCONNECT is the peer's half-close and comes with the full close, so that needs no asking for at each event. Once
+ * there was a half-close UV_DISCONNECT would be reported again and again: from then on UV_PRIORITIZED, which is quiet,
+ * makes epoll report the full close. */
 static int uv_events(const struct uv_watch *w) {
   int e = 0;
   e |= w->base.events & LOOP_READ ? UV_READABLE : 0;
   e |= w->base.events & LOOP_WRITE ? UV_WRITABLE : 0;
-  e |= (w->base.events & LOOP_HANGUP) && !w->base.hung_up && !w->deaf_to_oob ? UV_PRIORITIZED : 0;
+  if (wants_hangup(w) && !w->half)
+    e |= UV_DISCONNECT;
+  else if (wants_hangup(w) && !w->deaf_to_oob)
+    e |= UV_PRIORITIZED;
   return e;
 }
 
-/* A stopped poll handle is out of epoll at once. */
+static void change(struct uv_watch *w) {
+  struct loop_uv *l = of(w->base.loop);
+  if (list_empty(&w->changed)) {
+    list_append(&l->changed, &w->changed);
+  }
+}
+
+static void hear_urgent(struct uv_watch *w) {
+  char byte;
+  if (recv(w->base.fd, &byte, 1, MSG_OOB | MSG_DONTWAIT) < 0) {
+    w->deaf_to_oob = true;
+    change(w);
+  }
+}
+
+/* Which close is it? */
+static unsigned hangup(struct uv_watch *w, int ready) {
+  if (loop_base_hangup(w->base.fd)) {
+    return LOOP_HANGUP;
+  }
+  if (!w->half) {
+    w->half = true;
+    change(w);
+  } else if (ready & UV_PRIORITIZED) {
+    hear_urgent(w);
+  }
+  return 0;
+}
+
 static void on_poll(uv_poll_t *handle, int status, int ready) {
-  struct uv_watch *w = container_of(handle, struct uv_watch, poll);
+  struct uv_watch *w = container_of(handle, struct uv_slot, poll)->watch;
   unsigned events = 0;
-  if (status < 0) { /* EPOLLERR: libuv stopped the handle; who reads or writes learns the error */
+  if (!w) {
+    return;
+  }
+  if (status < 0) { /* EPOLLERR: libuv gave up; who reads or writes learns the error */
     events = w->base.events;
+    (void)uv_poll_stop(handle);
+    w->asked = 0;
+    change(w);
   } else {
     events |= ready & UV_READABLE ? LOOP_READ : 0;
     events |= ready & UV_WRITABLE ? LOOP_WRITE : 0;
-    if ((w->base.events & LOOP_HANGUP) && !w->base.hung_up && loop_base_hangup(w->base.fd)) {
-      events |= LOOP_HANGUP;
-    } else if (ready & UV_PRIORITIZED) {
-      char byte;
-      if (recv(w->base.fd, &byte, 1, MSG_OOB | MSG_DONTWAIT) < 0) {
-        w->deaf_to_oob = true;
-        (void)uv_poll_start(handle, uv_events(w), on_poll);
-      }
+    if (wants_hangup(w) && (w->half || (ready & UV_DISCONNECT))) {
+      events |= hangup(w, ready);
     }
   }
   loop_base_dispatch(&w->base, events);
-  if (status < 0 && !w->closing && uv_events(w) != 0) {
-    (void)uv_poll_start(handle, uv_events(w), on_poll);
+}
+
+static void apply_changes(struct loop_uv *l) {
+  while (!list_empty(&l->changed)) {
+    struct uv_watch *w = list_first(&l->changed, struct uv_watch, changed);
+    int e = uv_events(w);
+    list_remove(&w->changed);
+    if (e != w->asked) {
+      (void)uv_poll_start(&w->slot->poll, e, on_poll); /* no events: stops */
+      w->asked = e;
+    }
   }
 }
 
@@ -135,10 +195,53 @@ static void on_poll(uv_poll_t *handle, int status, int ready) {
 static void uvloop_watch_update(struct loop_watch *base) {
   struct uv_watch *w = container_of(base, struct uv_watch, base);
   w->deaf_to_oob = false;
-  (void)uv_poll_start(&w->poll, uv_events(w), on_poll); /* no events: stops */
+  change(w);
 }
 
-static void on_watch_closed(uv_handle_t *handle) { free(container_of((uv_poll_t *)handle, struct uv_watch, poll)); }
+static int slots_reserve(struct loop_uv *l, size_t n) {
+  if (n <= l->n_slots) {
+    return 0;
+  }
+  n = MAX(n, 2 * l->n_slots);
+  struct uv_slot **slots = reallocarray(l->slots, n, sizeof(*slots));
+  if (!slots) {
+    return -ENOMEM;
+  }
+  memset(slots + l->n_slots, 0, (n - l->n_slots) * sizeof(*slots));
+  l->slots = slots;
+  l->n_slots = n;
+  return 0;
+}
+
+/* epoll takes no files, and libuv asks it only when a handle is made. */
+static int check_again(int fd) {
+  struct stat st;
+  if (fstat(fd, &st) < 0) {
+    return -errno;
+  }
+  return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? -EPERM : 0;
+}
+
+static int slot_get(struct loop_uv *l, int fd, struct uv_slot **ret) {
+  int r = fd < 0 ? -EBADF : slots_reserve(l, (size_t)fd + 1);
+  if (r < 0) {
+    return r;
+  }
+  struct uv_slot *slot = l->slots[fd];
+  if (slot) {
+    r = slot->watch ? -EEXIST : check_again(fd);
+  } else if (!(slot = calloc(1, sizeof(*slot)))) {
+    r = -ENOMEM;
+  } else if ((r = uv_poll_init(&l->uv, &slot->poll, fd)) < 0) { /* libuv's codes are -errno */
+    free(slot);
+  } else {
+    l->slots[fd] = slot;
+  }
+  if (r == 0) {
+    *ret = slot;
+  }
+  return r;
+}
 
 static int uvloop_watch_new(const struct loop_watch *init, struct loop_watch **ret) {
   struct uv_watch *w = calloc(1, sizeof(*w));
@@ -146,19 +249,26 @@ static int uvloop_watch_new(const struct loop_watch *init, struct loop_watch **r
     return -ENOMEM;
   }
   w->base = *init;
-  int r = uv_poll_init(&of(init->loop)->uv, &w->poll, init->fd);
+  list_init(&w->changed);
+  int r = slot_get(of(init->loop), init->fd, &w->slot);
   if (r < 0) {
     free(w);
-    return r; /* libuv's codes are -errno */
+    return r;
   }
+  w->slot->watch = w;
   *ret = &w->base;
   return 0;
 }
 
+/* A stopped handle is out of epoll at once, and what epoll had said of it already is forgotten. */
 static void uvloop_watch_free(struct loop_watch *base) {
   struct uv_watch *w = container_of(base, struct uv_watch, base);
-  w->closing = true;
-  uv_close((uv_handle_t *)&w->poll, on_watch_closed);
+  w->slot->watch = NULL;
+  if (w->asked) {
+    (void)uv_poll_stop(&w->slot->poll);
+  }
+  list_remove(&w->changed);
+  free(w);
 }
 
 /* -- work off the loop, signals -- */
@@ -236,6 +346,10 @@ static struct loop *uvloop_free(struct loop *loop) {
   while (uv_run(&l->uv, UV_RUN_DEFAULT) != 0) {
   }
   (void)uv_loop_close(&l->uv);
+  for (size_t i = 0; i < l->n_slots; i++) {
+    free(l->slots[i]);
+  }
+  free(l->slots);
   for (int id = 0; id < CLOCK_ID_COUNT; id++) {
     (void)fd_close(l->clock[id].fd);
   }
@@ -279,6 +393,7 @@ int loop_uv_new(struct loop **ret) {
     return r;
   }
   l->uv.data = l;
+  list_init(&l->changed);
   l->clock[CLOCK_ID_MONO].fd = l->clock[CLOCK_ID_BOOT].fd = -1;
   (void)uv_idle_init(&l->uv, &l->idle);
   (void)uv_prepare_init(&l->uv, &l->prepare);
