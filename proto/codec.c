@@ -12,14 +12,48 @@
 #include <sys/socket.h>
 
 struct cap {
+  struct arena *arena; /* NULL: malloc */
   size_t left;
   int exhausted;
 };
 
+struct arena_spill {
+  struct arena_spill *next;
+  _Alignas(max_align_t) unsigned char data[];
+};
+
+static void *spill(struct arena *a, size_t size) {
+  struct arena_spill *s = malloc(sizeof *s + size);
+  if (!s)
+    return NULL;
+  s->next = a->spilled;
+  a->spilled = s;
+  a->spills++;
+  return s->data;
+}
+
+static void *take(struct arena *a, size_t size) {
+  const size_t aligned = (size + _Alignof(max_align_t) - 1) & ~(_Alignof(max_align_t) - 1);
+  if (aligned > sizeof a->block - a->used)
+    return spill(a, size);
+  void *p = a->block + a->used;
+  a->used += aligned;
+  return p;
+}
+
+void arena_reset(struct arena *a) {
+  while (a->spilled) {
+    struct arena_spill *s = a->spilled;
+    a->spilled = s->next;
+    free(s);
+  }
+  a->used = 0;
+}
+
 static void *cap_alloc(void *data, size_t size) {
   struct cap *cap = data;
   void *p = NULL;
-  if (size <= cap->left && (p = malloc(size ? size : 1)))
+  if (size <= cap->left && (p = cap->arena ? take(cap->arena, size ? size : 1) : malloc(size ? size : 1)))
     cap->left -= size;
   else
     cap->exhausted = 1;
@@ -28,12 +62,14 @@ static void *cap_alloc(void *data, size_t size) {
 
 /* What is given back during unpacking is not given back to the cap: it bounds the work as well. */
 static void cap_free(void *data, void *p) {
-  (void)data;
-  free(p);
+  const struct cap *cap = data;
+  if (!cap->arena)
+    free(p);
 }
 
-static int unpack(const ProtobufCMessageDescriptor *type, const void *data, size_t len, ProtobufCMessage **ret) {
-  struct cap cap = {.left = FRAME_ALLOC_MAX};
+static int unpack(struct arena *a, const ProtobufCMessageDescriptor *type, const void *data, size_t len,
+                  ProtobufCMessage **ret) {
+  struct cap cap = {.arena = a, .left = FRAME_ALLOC_MAX};
   ProtobufCAllocator allocator = {.alloc = cap_alloc, .free = cap_free, .allocator_data = &cap};
   ProtobufCMessage *m = protobuf_c_message_unpack(type, &allocator, len, data);
   if (!m)
@@ -57,21 +93,24 @@ static int frame_valid(const Capnet__Frame *f) {
   return 0; /* also for numbers that the enum does not have: protobuf-c lets them through */
 }
 
-int frame_decode(const void *data, size_t len, Capnet__Frame **ret) {
+int frame_decode_in(struct arena *a, const void *data, size_t len, Capnet__Frame **ret) {
   if (len > FRAME_MAX)
     return -EMSGSIZE;
   ProtobufCMessage *m;
-  int r = unpack(&capnet__frame__descriptor, data, len, &m);
+  int r = unpack(a, &capnet__frame__descriptor, data, len, &m);
   if (r < 0)
     return r;
   Capnet__Frame *f = (Capnet__Frame *)m;
   if (!frame_valid(f)) {
-    frame_free(f);
+    if (!a)
+      frame_free(f);
     return -EBADMSG;
   }
   *ret = f;
   return 0;
 }
+
+int frame_decode(const void *data, size_t len, Capnet__Frame **ret) { return frame_decode_in(NULL, data, len, ret); }
 
 void frame_free(Capnet__Frame *f) {
   if (f)
@@ -81,7 +120,12 @@ void frame_free(Capnet__Frame *f) {
 void frame_freep(Capnet__Frame **f) { frame_free(*f); }
 
 int body_decode(const ProtobufCMessageDescriptor *type, const ProtobufCBinaryData *body, ProtobufCMessage **ret) {
-  return unpack(type, body->data, body->len, ret);
+  return unpack(NULL, type, body->data, body->len, ret);
+}
+
+int body_decode_in(struct arena *a, const ProtobufCMessageDescriptor *type, const ProtobufCBinaryData *body,
+                   ProtobufCMessage **ret) {
+  return unpack(a, type, body->data, body->len, ret);
 }
 
 void body_free(ProtobufCMessage *m) {
@@ -89,28 +133,49 @@ void body_free(ProtobufCMessage *m) {
     protobuf_c_message_free_unpacked(m, NULL);
 }
 
-/* One allocation: the frame in front, the packed body, which the frame copies from, behind it. */
+/* Fills in what of f the body decides. -EMSGSIZE. */
+static int measure(Capnet__Frame *f, const ProtobufCMessage *body, size_t *ret_len) {
+  if (body) {
+    f->body.len = protobuf_c_message_get_packed_size(body);
+    if (f->body.len > FRAME_MAX)
+      return -EMSGSIZE;
+    f->has_body = 1;
+  }
+  *ret_len = capnet__frame__get_packed_size(f);
+  return *ret_len > FRAME_MAX ? -EMSGSIZE : 0;
+}
+
+/* The frame in front, the packed body, which the frame copies from, behind it. */
+static void pack(Capnet__Frame *f, const ProtobufCMessage *body, uint8_t *buf, size_t len) {
+  if (body) {
+    f->body.data = buf + len;
+    protobuf_c_message_pack(body, f->body.data);
+  }
+  capnet__frame__pack(f, buf);
+}
+
+int frame_encode_to(const Capnet__Frame *f, const ProtobufCMessage *body, uint8_t buf[FRAME_ENCODE_ROOM],
+                    size_t *ret_len) {
+  Capnet__Frame frame = *f;
+  size_t len;
+  int r = measure(&frame, body, &len);
+  if (r < 0)
+    return r;
+  pack(&frame, body, buf, len);
+  *ret_len = len;
+  return 0;
+}
+
 int frame_encode(const Capnet__Frame *f, const ProtobufCMessage *body, uint8_t **ret, size_t *ret_len) {
   Capnet__Frame frame = *f;
-  size_t body_len = 0;
-  if (body) {
-    body_len = protobuf_c_message_get_packed_size(body);
-    if (body_len > FRAME_MAX)
-      return -EMSGSIZE;
-    frame.has_body = 1;
-    frame.body.len = body_len;
-  }
-  size_t len = capnet__frame__get_packed_size(&frame);
-  if (len > FRAME_MAX)
-    return -EMSGSIZE;
-  uint8_t *buf = malloc(len + body_len + 1);
+  size_t len;
+  int r = measure(&frame, body, &len);
+  if (r < 0)
+    return r;
+  uint8_t *buf = malloc(len + (body ? frame.body.len : 0) + 1);
   if (!buf)
     return -ENOMEM;
-  if (body) {
-    frame.body.data = buf + len;
-    protobuf_c_message_pack(body, frame.body.data);
-  }
-  capnet__frame__pack(&frame, buf);
+  pack(&frame, body, buf, len);
   *ret = buf;
   *ret_len = len;
   return 0;

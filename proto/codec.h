@@ -22,12 +22,30 @@ int frame_decode(const void *data, size_t len, Capnet__Frame **ret);
 void frame_free(Capnet__Frame *f); /* NULL is fine */
 void frame_freep(Capnet__Frame **f);
 
+/* The same two without an allocation for each field: into an arena, under the same cap for each message. What was
+ * unpacked lives until arena_reset, and is not freed by itself. What does not fit the arena's block is malloc'ed, and
+ * counted in spills; reset frees it. */
+struct arena {
+  size_t used;
+  unsigned long spills;
+  struct arena_spill *spilled;
+  _Alignas(max_align_t) unsigned char block[16 * 1024];
+};
+int frame_decode_in(struct arena *a, const void *data, size_t len, Capnet__Frame **ret);
+int body_decode_in(struct arena *a, const ProtobufCMessageDescriptor *type, const ProtobufCBinaryData *body,
+                   ProtobufCMessage **ret);
+void arena_reset(struct arena *a);
+
 /* Unpacks a body under the same cap; -EBADMSG, -ENOMEM. Free with body_free. */
 int body_decode(const ProtobufCMessageDescriptor *type, const ProtobufCBinaryData *body, ProtobufCMessage **ret);
 void body_free(ProtobufCMessage *m); /* NULL is fine */
 
 /* Packs f, with body (may be NULL) packed into it, into a malloc'ed buffer. -EMSGSIZE over FRAME_MAX, -ENOMEM. */
 int frame_encode(const Capnet__Frame *f, const ProtobufCMessage *body, uint8_t **ret, size_t *ret_len);
+/* The same into a buffer of the caller's: FRAME_ENCODE_ROOM bytes are enough for any frame. */
+#define FRAME_ENCODE_ROOM (2u * FRAME_MAX)
+int frame_encode_to(const Capnet__Frame *f, const ProtobufCMessage *body, uint8_t buf[FRAME_ENCODE_ROOM],
+                    size_t *ret_len);
 
 /* One message with its descriptors; fds stay the caller's. MSG_NOSIGNAL, MSG_DONTWAIT when nonblock.
  * 0, -EAGAIN, -EPIPE, -ECONNRESET, -ETOOMANYREFS, -EMSGSIZE; -EPERM when the receiver takes no descriptors. */

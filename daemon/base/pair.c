@@ -5,19 +5,12 @@
 
 #include "base/util.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 
 int pair_new(int type, int *ret_ours, int *ret_client) {
   int sv[2];
   if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, sv) < 0)
     return -errno;
-  if (fcntl(sv[0], F_SETFL, O_NONBLOCK) < 0) {
-    int r = -errno;
-    fd_close(sv[0]);
-    fd_close(sv[1]);
-    return r;
-  }
   *ret_ours = sv[0];
   *ret_client = sv[1];
   return 0;

@@ -4,8 +4,9 @@
 #ifndef CAPNET_BASE_PAIR_H
 #define CAPNET_BASE_PAIR_H
 
-/* type is SOCK_STREAM or SOCK_SEQPACKET. Ours does not block; the client's does, as anyone expects of a fresh descriptor.
- * Both are close-on-exec and the caller's. -errno of socketpair or fcntl: -EMFILE, -ENFILE, -ENOMEM. */
+/* type is SOCK_STREAM or SOCK_SEQPACKET. The client's end blocks, as anyone expects of a fresh descriptor; whoever uses ours
+ * says MSG_DONTWAIT each time, which spares a system call for each pair. Both are close-on-exec and the caller's. -errno of
+ * socketpair: -EMFILE, -ENFILE, -ENOMEM. */
 int pair_new(int type, int *ret_ours, int *ret_client);
 
 #endif

@@ -90,7 +90,7 @@ static void finish(struct flow *f, enum stack_end why) {
   f->watch = loop_watch_free(f->watch);
   f->look = loop_timer_free(f->look);
   if (f->fd >= 0)
-    f->form->close(TAKE_FD(f->fd), why);
+    f->form->close(TAKE_FD(f->fd), why, f->client_eof);
   /* A program may have kept its end from hearing of that (SO_ATTACH_FILTER): nothing of it may stay. */
   if (f->chamber && why != STACK_END_CLOSED)
     (void)seal_program_destroy(f->chamber, &info.conn.local, &info.conn.remote);
@@ -227,7 +227,8 @@ static bool pump_from_client(struct flow *f) {
     f->ring_full = n <= 0;
     if (f->ring_full)
       return true;
-    ssize_t got = readv(f->fd, iov, n);
+    struct msghdr msg = {.msg_iov = iov, .msg_iovlen = (size_t)n};
+    ssize_t got = recvmsg(f->fd, &msg, MSG_DONTWAIT);
     if (got < 0 && errno == EINTR)
       continue;
     has_read(f, iov, n, got);
@@ -447,6 +448,10 @@ void flow_info(const struct flow *f, struct flow_info *ret) {
     return;
   client_info(f, ret);
   ret->blocked = blocked_on(f, ret);
+}
+
+void flow_tcp_born_info(const struct flow_entry *e, struct flow_info *ret) {
+  info_of(container_of(e, struct flow, entry), ret);
 }
 
 void flow_tcp_info(const struct flow_entry *e, struct flow_info *ret) {

@@ -9,8 +9,9 @@
 /* A form of the client's descriptor. The pump knows only this. All calls are non-blocking. */
 struct flow_form {
   const char *name;
-  /* Ends our side so that the client sees the best it can of `why`. The descriptor is closed. */
-  void (*close)(int ours, enum stack_end why);
+  /* Ends our side so that the client sees the best it can of `why`. The descriptor is closed. eof: the client's end of
+   * file was read. */
+  void (*close)(int ours, enum stack_end why, bool eof);
   /* Passes the peer's FIN on. false: it cannot be yet; asked again when our end is writable. */
   bool (*shut)(int ours);
   /* Is all that our end was given, its own end of file included, with the client's end, or is that gone? If not, nothing
@@ -25,7 +26,7 @@ struct flow_form {
 };
 extern const struct flow_form flow_form_pair, flow_form_socket;
 
-/* The two ends of a descriptor: ours non-blocking, the client's blocking. */
+/* The two ends of a descriptor: ours is never waited on, the client's is blocking. */
 struct flow_ends {
   const struct flow_form *form;
   int ours, client;
@@ -77,6 +78,7 @@ void flow_bury(struct flow_table *t, const struct flow_info *info);
 void flow_entry_info(const struct flow_entry *e, struct flow_info *ret);
 
 void flow_tcp_info(const struct flow_entry *e, struct flow_info *ret);
+void flow_tcp_born_info(const struct flow_entry *e, struct flow_info *ret); /* without the client's side */
 void flow_listener_entry_info(const struct flow_entry *e, struct flow_info *ret);
 void flow_attempt_info(const struct flow_entry *e, struct flow_info *ret);
 

@@ -28,8 +28,8 @@ int flow_pair_open(struct flow_ends *ret) {
 
 /* A clean end must look clean: bytes that the client sent after the connection was over would turn the close into
  * ECONNRESET, so they are drained. Every other end may look as hard as it can. */
-static void pair_close(int ours, enum stack_end why) {
-  if (why == STACK_END_CLOSED) {
+static void pair_close(int ours, enum stack_end why, bool eof) {
+  if (why == STACK_END_CLOSED && !eof) {
     char sink[4096];
     (void)shutdown(ours, SHUT_RD);
     for (unsigned i = 0; i < 256 && recv(ours, sink, sizeof sink, MSG_DONTWAIT) > 0; i++)

@@ -43,8 +43,8 @@ static struct tcp_info info_of(int fd) {
   return info;
 }
 
-static void socket_close(int ours, enum stack_end why) {
-  (void)why; /* a reset, unless both FINs are exchanged */
+static void socket_close(int ours, enum stack_end why, bool eof) {
+  (void)why, (void)eof; /* a reset, unless both FINs are exchanged */
   fd_close(ours);
 }
 

@@ -107,7 +107,10 @@ void flow_announce(struct flow_table *t, const struct flow_entry *e) {
   struct flow_info info;
   if (!t->change)
     return;
-  live_info(e, &info);
+  if (e->kind == FLOW_TCP)
+    flow_tcp_born_info(e, &info); /* the queues of its descriptor are empty: not worth three system calls */
+  else
+    live_info(e, &info);
   t->change(t->change_arg, &info);
 }
 

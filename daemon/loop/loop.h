@@ -39,7 +39,7 @@ int loop_sim_advance(struct loop *loop, uint64_t ns);
 /* Simulation only: suspend. The boot-time clock moves, the monotonic one does not. */
 int loop_sim_suspend(struct loop *loop, uint64_t ns);
 
-/* A watch borrows fd, non-blocking and watched by nobody else; events are level-triggered, none at first. Free before
+/* A watch borrows fd, which nobody else watches and whose users do not wait; events are level-triggered, none at first. Free before
  * closing the descriptor. -EPERM: it cannot be polled. */
 int loop_watch_new(struct loop *loop, int fd, loop_watch_fn fn, void *arg, struct loop_watch **ret);
 int loop_watch_set(struct loop_watch *w, unsigned events); /* 0 silences it; setting what is set costs nothing */

@@ -4,6 +4,9 @@
  */
 #include "rpc/rpc_internal.h"
 
+/* What was unpacked of the message at hand. One thread, and no message is read while a handler runs. */
+static struct arena arena;
+
 /* What a method number leads to. method is NULL when the service has none of that index: protobuf-c would assert. */
 struct target {
   ProtobufCService *service;
@@ -65,7 +68,7 @@ static void invoke(struct call *c, const struct target *t, const ProtobufCBinary
     return;
   }
   ProtobufCMessage *input;
-  int r = body_decode(t->method->input, body, &input);
+  int r = body_decode_in(&arena, t->method->input, body, &input);
   if (r < 0) {
     rpc_stats.malformed++;
     call_error(c, r == -EBADMSG ? -EPROTO : r, NULL, NULL,
@@ -76,7 +79,6 @@ static void invoke(struct call *c, const struct target *t, const ProtobufCBinary
   call_pin(c);
   t->service->invoke(t->service, t->index, input, closure, c);
   call_unpin(c);
-  body_free(input);
 }
 
 static void begin(struct endpoint *ep, const Capnet__Frame *f, size_t bytes, const struct target *t) {
@@ -122,16 +124,15 @@ static void request(struct endpoint *ep, const Capnet__Frame *f, size_t bytes, b
   }
 }
 
-void endpoint_dispatch(struct endpoint *ep, const uint8_t *data, size_t len, const int *fds, size_t n_fds) {
-  _cleanup_(frame_freep) Capnet__Frame *f = NULL;
-  endpoint_close_foreign(ep, fds, n_fds);
-  if (frame_decode(data, len, &f) < 0) {
+static void dispatch(struct endpoint *ep, const uint8_t *data, size_t len, bool had_fds) {
+  Capnet__Frame *f = NULL;
+  if (frame_decode_in(&arena, data, len, &f) < 0) {
     rpc_stats.malformed++;
     endpoint_breach(ep, CAPNET__ERROR_CODE__ERROR_MALFORMED, "this is not a frame");
     return;
   }
   switch (f->kind) {
-  case CAPNET__FRAME__KIND__REQUEST: request(ep, f, len, n_fds > 0); return;
+  case CAPNET__FRAME__KIND__REQUEST: request(ep, f, len, had_fds); return;
   case CAPNET__FRAME__KIND__CANCEL: {
     struct call *c = find(ep, f->call);
     if (c) /* else it ended while the frame was under way */
@@ -146,4 +147,12 @@ void endpoint_dispatch(struct endpoint *ep, const uint8_t *data, size_t len, con
   }
   rpc_stats.malformed++;
   endpoint_breach(ep, CAPNET__ERROR_CODE__ERROR_MALFORMED, "clients send requests and cancellations only");
+}
+
+void endpoint_dispatch(struct endpoint *ep, const uint8_t *data, size_t len, const int *fds, size_t n_fds) {
+  endpoint_close_foreign(ep, fds, n_fds);
+  const unsigned long spills = arena.spills;
+  dispatch(ep, data, len, n_fds > 0);
+  arena_reset(&arena);
+  rpc_stats.allocations += arena.spills - spills;
 }

@@ -44,6 +44,12 @@ struct rpc_stats rpc_stats;
 
 /* Where frames are received; decoding copies out of it. One thread. */
 static uint8_t recv_buf[FRAME_MAX];
+uint8_t rpc_send_buf[FRAME_ENCODE_ROOM];
+
+/* A client that makes one call at a time has never a second frame waiting: after so many turns of that it is looked for
+ * only in every so-manieth. Whoever sends more at once loses a few turns by it, and then nothing. */
+#define ALONE_TURNS 4u
+#define LOOK_EVERY 16u
 
 void rpc_get_stats(struct rpc_stats *ret) { *ret = rpc_stats; }
 unsigned endpoint_calls(const struct endpoint *ep) { return ep->n_calls; }
@@ -153,13 +159,13 @@ void endpoint_close_foreign(struct endpoint *ep, const int *fds, size_t n) {
 
 /* --- the queue ---------------------------------------------------------------------------------------------------- */
 
-static int error_frame(uint64_t call, const Capnet__Error *e, uint8_t **ret, size_t *ret_len) {
+static Capnet__Frame error_frame(uint64_t call, const Capnet__Error *e) {
   Capnet__Frame f = CAPNET__FRAME__INIT;
   f.has_kind = f.has_call = 1;
   f.kind = CAPNET__FRAME__KIND__ERROR;
   f.call = call;
   f.error = (Capnet__Error *)e;
-  return frame_encode(&f, NULL, ret, ret_len);
+  return f;
 }
 
 static size_t out_cost(const struct out *o) { return sizeof *o + o->len + o->n_fds * QUEUE_FD_COST; }
@@ -182,7 +188,8 @@ static int out_degrade(struct endpoint *ep, struct out *o) {
     e.has_code = 1;
     e.code = CAPNET__ERROR_CODE__ERROR_LIMIT;
     e.message = (char *)"too many descriptors are in flight";
-    int r = error_frame(o->call, &e, &data, &len);
+    const Capnet__Frame f = error_frame(o->call, &e);
+    int r = frame_encode(&f, NULL, &data, &len);
     if (r < 0)
       return r;
   }
@@ -217,17 +224,33 @@ static void flush(struct endpoint *ep) {
   }
 }
 
-int endpoint_send(struct endpoint *ep, uint64_t call, bool more, uint8_t *data, size_t len, const int *fds,
+static struct out *out_new(const uint8_t *data, size_t len) {
+  struct out *o = calloc(1, sizeof *o);
+  uint8_t *copy = o ? malloc(len) : NULL;
+  if (!copy) {
+    free(o);
+    return NULL;
+  }
+  rpc_stats.allocations += 2;
+  memcpy(copy, data, len);
+  o->data = copy;
+  o->len = len;
+  return o;
+}
+
+int endpoint_send(struct endpoint *ep, uint64_t call, bool more, const uint8_t *data, size_t len, const int *fds,
                   size_t n_fds) {
   int r = 0;
-  struct out *o = NULL;
+  struct out *o;
   if (ep->state != EP_OPEN || ep->doomed)
     goto done;
   r = list_empty(&ep->queue) ? frame_send(ep->fd, data, len, fds, n_fds, 1) : -EAGAIN;
   if (r == 0 || r == -ETOOMANYREFS || r == -EMSGSIZE)
     goto done;
-  if (r == -EAGAIN && (o = malloc(sizeof *o))) {
-    *o = (struct out){.call = call, .more = more, .data = data, .len = len, .n_fds = n_fds};
+  if (r == -EAGAIN && (o = out_new(data, len))) {
+    o->call = call;
+    o->more = more;
+    o->n_fds = n_fds;
     if (n_fds)
       memcpy(o->fds, fds, n_fds * sizeof *fds);
     list_append(&ep->queue, &o->link);
@@ -239,15 +262,14 @@ int endpoint_send(struct endpoint *ep, uint64_t call, bool more, uint8_t *data, 
   r = 0;
 done:
   close_fds(fds, n_fds);
-  free(data);
   return r;
 }
 
 int endpoint_send_error(struct endpoint *ep, uint64_t call, const Capnet__Error *e) {
-  uint8_t *data;
+  const Capnet__Frame f = error_frame(call, e);
   size_t len;
-  int r = error_frame(call, e, &data, &len);
-  return r < 0 ? r : endpoint_send(ep, call, false, data, len, NULL, 0);
+  int r = frame_encode_to(&f, NULL, rpc_send_buf, &len);
+  return r < 0 ? r : endpoint_send(ep, call, false, rpc_send_buf, len, NULL, 0);
 }
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
@@ -269,15 +291,13 @@ static void drain(struct endpoint *ep) {
 
 static void send_terminal(struct endpoint *ep, const Capnet__Error *error) {
   Capnet__Frame f = CAPNET__FRAME__INIT;
-  uint8_t *data = NULL;
   size_t len = 0;
   f.has_kind = 1;
   f.kind = CAPNET__FRAME__KIND__TERMINAL;
   f.error = (Capnet__Error *)error;
   flush(ep);
-  if (list_empty(&ep->queue) && frame_encode(&f, NULL, &data, &len) == 0)
-    (void)frame_send(ep->fd, data, len, NULL, 0, 1);
-  free(data);
+  if (list_empty(&ep->queue) && frame_encode_to(&f, NULL, rpc_send_buf, &len) == 0)
+    (void)frame_send(ep->fd, rpc_send_buf, len, NULL, 0, 1);
 }
 
 /* The state is no longer EP_OPEN. The owner's account callbacks are called; they may free the endpoint. */
@@ -287,7 +307,8 @@ static void shut(struct endpoint *ep, const Capnet__Error *error) {
   ep->watch = loop_watch_free(ep->watch);
   ep->timer = loop_timer_free(ep->timer);
   loop_task_cancel(&ep->doom);
-  drain(ep);
+  if (!ep->gone || ep->takes_fds) /* else nobody reads, and there is nothing in the queue that could block us */
+    drain(ep);
   if (error)
     send_terminal(ep, error);
   while (!list_empty(&ep->queue))
@@ -336,13 +357,30 @@ struct endpoint *endpoint_free(struct endpoint *ep, const Capnet__Error *error) 
 
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
+/* Is it worth a system call to look whether there is a second frame? The loop tells if we do not. */
+static bool look_for_more(struct endpoint *ep) {
+  if (ep->alone < ALONE_TURNS || ++ep->unasked >= LOOK_EVERY) {
+    ep->unasked = 0;
+    return true;
+  }
+  return false;
+}
+
+static void looked(struct endpoint *ep, unsigned frames, bool empty) {
+  rpc_stats.reads++;
+  rpc_stats.reads_empty += empty;
+  if (frames == 1)
+    ep->alone = (uint8_t)(empty ? MIN(ep->alone + 1u, ALONE_TURNS) : 0);
+}
+
 static void read_frames(struct endpoint *ep) {
   for (unsigned i = 0; i < ENDPOINT_TURN_MAX; i++) {
-    if (ep->state != EP_OPEN || ep->doomed || ep->closing || endpoint_full(ep))
+    if (ep->state != EP_OPEN || ep->doomed || ep->closing || endpoint_full(ep) || (i == 1 && !look_for_more(ep)))
       return;
     int fds[FRAME_SCM_MAX];
     size_t n_fds;
     ssize_t n = frame_recv(ep->fd, recv_buf, sizeof recv_buf, fds, &n_fds, 1);
+    looked(ep, i, n == -EAGAIN);
     if (n > 0) {
       endpoint_dispatch(ep, recv_buf, (size_t)n, fds, n_fds);
       continue;
@@ -366,8 +404,10 @@ static void read_frames(struct endpoint *ep) {
 static void on_events(void *arg, unsigned events) {
   struct endpoint *ep = arg;
   endpoint_ref(ep);
-  if (events & LOOP_HANGUP)
+  if (events & LOOP_HANGUP) {
+    ep->gone = true;
     hang_up(ep, NULL);
+  }
   if (ep->state == EP_OPEN && events & LOOP_WRITE)
     flush(ep);
   /* What waited while the queue was full is read before the room is used up again: it may be a cancellation. */

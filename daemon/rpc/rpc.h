@@ -72,6 +72,8 @@ unsigned endpoint_calls(const struct endpoint *ep);
 struct rpc_stats {
   uint64_t endpoints, calls; /* live */
   uint64_t requests, malformed, unknown_method, descriptors_refused, stalled;
+  uint64_t reads, reads_empty; /* system calls that asked for a frame; of those, found none */
+  uint64_t allocations;        /* for calls, their bodies and answers: one at a time needs none */
 };
 void rpc_get_stats(struct rpc_stats *ret);
 

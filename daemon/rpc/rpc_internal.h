@@ -24,9 +24,11 @@ struct endpoint {
   enum endpoint_state state;
   bool takes_fds;   /* the kernel is too old to refuse descriptors for us */
   bool eof;         /* the client has stopped sending; replies still go */
+  bool gone;        /* the client closed its end */
   bool doomed;      /* sending failed: hang up at the end of the turn, not inside the handler that sent */
   bool paused;      /* requests are not read since the queue is over its bound */
   unsigned closing; /* batches of the client's descriptors on the helper thread; requests are not read meanwhile */
+  uint8_t alone, unasked; /* turns that had one frame and no more; turns since it was looked for more */
   unsigned refs;
   struct loop_watch *watch;
   struct loop_timer *timer; /* the earliest deadline of the calls */
@@ -62,9 +64,11 @@ extern struct rpc_stats rpc_stats;
 /* --- endpoint.c --- */
 void endpoint_ref(struct endpoint *ep);
 void endpoint_unref(struct endpoint *ep);
-/* Sends now or queues. Consumes data and fds. 0, also when the endpoint is beyond use; -ETOOMANYREFS or -EMSGSIZE when
+/* Where frames are made that are sent at once. One thread. */
+extern uint8_t rpc_send_buf[FRAME_ENCODE_ROOM];
+/* Sends now or queues a copy. Consumes fds. 0, also when the endpoint is beyond use; -ETOOMANYREFS or -EMSGSIZE when
  * the kernel does not take this one: nothing was sent. */
-int endpoint_send(struct endpoint *ep, uint64_t call, bool more, uint8_t *data, size_t len, const int *fds,
+int endpoint_send(struct endpoint *ep, uint64_t call, bool more, const uint8_t *data, size_t len, const int *fds,
                   size_t n_fds);
 /* An Error frame for a call id, whether or not there is such a call. As endpoint_send; also -ENOMEM, -EMSGSIZE. */
 int endpoint_send_error(struct endpoint *ep, uint64_t call, const Capnet__Error *e);

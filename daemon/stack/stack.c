@@ -12,6 +12,16 @@ static struct stack *the;
 
 struct stack *stack_the(void) { return the; }
 
+/* What went on inside the turn has asked for another one, which would find nothing to do but cost the loop a wait. */
+static bool turn_left_nothing(struct stack *s) {
+  list_for_each(l, &s->ifs) {
+    const struct stack_if *i = list_entry(l, struct stack_if, link);
+    if (i->netif.loop_first)
+      return false;
+  }
+  return list_empty(&s->dirty) && list_empty(&s->dirty_listeners) && list_empty(&s->undelivered);
+}
+
 /* Order matters: packets to ourselves make events. */
 static void turn(void *arg) {
   struct stack *s = arg;
@@ -23,6 +33,8 @@ static void turn(void *arg) {
   stack_second_check(s);
   stack_timers_file(s);
   s->in_turn = false;
+  if (turn_left_nothing(s))
+    loop_task_cancel(&s->turn);
 }
 
 void stack_kick(struct stack *s) { loop_task_queue(s->loop, &s->turn); }

@@ -543,6 +543,35 @@ Test(loop_uv, a_watch_on_what_cannot_be_polled_is_refused) {
   cr_assert_lt(loop_watch_new(loop, fd, on_watch, NULL, &w), 0);
   cr_assert_null(w);
   (void)fd_close(fd);
+  /* The same under a number that was watched before. */
+  struct probe p;
+  probe_open(&p, loop, SOCK_STREAM);
+  const int number = p.fd;
+  probe_close(&p);
+  fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+  cr_assert_eq(dup3(fd, number, O_CLOEXEC) < 0 ? -1 : number, fd == number ? -1 : number);
+  cr_assert_eq(loop_watch_new(loop, number, on_watch, NULL, &w), -EPERM);
+  cr_assert_null(w);
+  if (fd != number)
+    (void)close(number);
+  (void)fd_close(fd);
+  cr_assert_null(loop_free(loop));
+}
+
+/* A number has one watch at a time, and a second one does no harm to the first. */
+Test(loop_uv, a_descriptor_is_watched_once) {
+  struct loop *loop;
+  struct loop_watch *w = NULL;
+  struct probe p;
+  cr_assert_eq(loop_uv_new(&loop), 0);
+  probe_open(&p, loop, SOCK_STREAM);
+  cr_assert_eq(loop_watch_set(p.w, LOOP_READ), 0);
+  cr_assert_eq(loop_watch_new(loop, p.fd, on_watch, NULL, &w), -EEXIST);
+  p.consume = true;
+  cr_assert_eq(send(p.peer, "x", 1, 0), 1);
+  settle(loop);
+  cr_assert_eq(p.reads, 1);
+  probe_close(&p);
   cr_assert_null(loop_free(loop));
 }
 
