@@ -33,7 +33,7 @@ int conn_check_fd(int fd, struct capnet_error *err) {
   return 0;
 }
 
-int conn_new(int fd, capnet **ret, struct capnet_error *err) {
+static int conn_of(int fd, pid_t owner, capnet **ret, struct capnet_error *err) {
   capnet *cap = calloc(1, sizeof *cap);
   if (!cap) {
     (void)fd_close(fd);
@@ -47,11 +47,13 @@ int conn_new(int fd, capnet **ret, struct capnet_error *err) {
   }
   cap->fd = fd;
   cap->shared_fd = cap->stop_fd = -1;
-  cap->owner = getpid();
+  cap->owner = owner;
   pthread_mutex_init(&cap->lock, NULL);
   *ret = cap;
   return 0;
 }
+
+int conn_new(int fd, capnet **ret, struct capnet_error *err) { return conn_of(fd, getpid(), ret, err); }
 
 int capnet_adopt(int fd, capnet **ret, struct capnet_error *err) {
   int r = conn_check_fd(fd, err);
@@ -75,8 +77,10 @@ void capnet_close(capnet *cap) {
   (void)fd_close(cap->fd);
   (void)fd_close(cap->shared_fd);
   free(cap->buf);
-  if (cap->owner == getpid()) /* in a child a thread that is not here may hold it */
+  if (pthread_mutex_trylock(&cap->lock) == 0) { /* in a child a thread that is not here may hold it */
+    pthread_mutex_unlock(&cap->lock);
     pthread_mutex_destroy(&cap->lock);
+  }
   free(cap);
 }
 
@@ -169,7 +173,12 @@ static bool stop_wanted(int stop_fd) {
 static int receive(struct call *c, uint64_t deadline_ns, Capnet__Frame **ret) {
   capnet *cap = c->cap;
   ssize_t n;
-  if (stop_wanted(cap->stop_fd))
+  if (c->asked) {
+    c->asked = false;
+    int r = wait_fd(cap->fd, POLLIN, cap->stop_fd, deadline_ns, c->err);
+    if (r < 0)
+      return r;
+  } else if (stop_wanted(cap->stop_fd))
     return fail_code(c->err, CAPNET__ERROR_CODE__ERROR_CANCELLED, "stopped");
   for (;;) {
     n = frame_recv_lost(cap->fd, cap->buf, FRAME_MAX + 1, c->fds, &c->n_fds, 1, &c->fds_lost);
@@ -282,7 +291,7 @@ static void invoke(ProtobufCService *service, unsigned method, const ProtobufCMe
     frame.deadline_ms = c->timeout_ms;
   }
   c->result = send_frame(c, &frame, input, true);
-  c->started = c->result == 0;
+  c->started = c->asked = c->result == 0;
 }
 
 void call_init(struct call *c, capnet *cap, const ProtobufCServiceDescriptor *service, unsigned timeout_ms,
@@ -378,7 +387,7 @@ int conn_from_slot(struct call *c, const Capnet__Descriptor *d, capnet **ret) {
     r = c->result = broken(c, "a descriptor of another kind");
   if (r < 0)
     return r;
-  r = conn_new(TAKE_FD(fd), ret, c->err);
+  r = conn_of(TAKE_FD(fd), c->cap->owner, ret, c->err);
   if (r < 0)
     c->result = r;
   return r;

@@ -44,6 +44,7 @@ struct call {
   uint64_t id;
   int result;           /* 0, or the -errno that stopped it */
   bool locked, started, finished;
+  bool asked; /* a moment ago: no answer is there yet, so it is waited for before it is looked for */
   ProtobufCMessage *reply;
   int fds[FRAME_SCM_MAX];
   size_t n_fds;

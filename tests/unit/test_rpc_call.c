@@ -36,6 +36,50 @@ Test(rpc_call, straight_way) {
   cr_assert_eq(endpoint_calls(rig.ep), 0);
 }
 
+static struct rpc_stats stats(void) {
+  struct rpc_stats s;
+  rpc_get_stats(&s);
+  return s;
+}
+
+static void call_and_answer(unsigned from, unsigned n) {
+  for (unsigned i = from; i < from + n; i++) {
+    send_echo(rig.client, i, "", i);
+    loop_run(loop);
+    cr_assert_eq(expect_reply(rig.client, i, false), i);
+  }
+}
+
+/* Nothing is allocated for it, and it is looked for a second request only now and then. */
+Test(rpc_call, one_at_a_time_is_cheap) {
+  enum { WARM = 20, CALLS = 320 };
+  call_and_answer(1, WARM);
+  const struct rpc_stats before = stats();
+  call_and_answer(WARM + 1, CALLS);
+  const struct rpc_stats now = stats();
+  cr_expect_eq(now.requests - before.requests, CALLS);
+  cr_expect_eq(now.allocations, before.allocations);
+  cr_expect_eq(now.reads_empty - before.reads_empty, CALLS / 16);
+  cr_expect_eq(now.reads - before.reads, CALLS + CALLS / 16);
+}
+
+/* Who sends many at once is read in bounded batches, also after a time of single ones. */
+Test(rpc_call, many_at_once_are_read_together) {
+  enum { N = 48 };
+  call_and_answer(1, 40);
+  const struct rpc_stats before = stats();
+  struct loop_stats a, b;
+  loop_get_stats(loop, &a);
+  for (unsigned i = 0; i < N; i++)
+    send_echo(rig.client, 100 + i, "", i);
+  loop_run(loop);
+  loop_get_stats(loop, &b);
+  for (unsigned i = 0; i < N; i++)
+    cr_assert_eq(expect_reply(rig.client, 100 + i, false), i);
+  cr_expect_leq(stats().reads_empty - before.reads_empty, 1);
+  cr_expect_leq(b.watch_calls - a.watch_calls, 16 + N / ENDPOINT_TURN_MAX);
+}
+
 Test(rpc_call, answers_in_any_order) {
   struct call *calls[3];
   for (unsigned i = 0; i < 3; i++) {
