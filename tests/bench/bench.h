@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * What the measuring programs share. The first byte on a connection tells the peer what to do:
- *   'U'             read until the end, answer with the number of bytes read (8 bytes, network order), close
- *   'D' + 8 bytes   send that many bytes, close
- *   'R'             send each byte back
- *   'C'             close
- *   'H'             keep the connection and do nothing with it
- *   'S'             as 'U', but count only bytes up to the first that is not the pattern's
- *   'P' + 8 bytes   send that many bytes of the pattern, close
+ *   'U'              read until the end, answer with the number of bytes read (8 bytes, network order), close
+ *   'D' + 2 numbers  send that many bytes, but no longer than so many milliseconds (8 bytes each, network order), close
+ *   'R'              send each byte back
+ *   'C'              close: the peer closes first
+ *   'A'              send this byte back and close after the other side did
+ *   'H'              keep the connection and do nothing with it
+ *   'S', 'P'         as 'U' and 'D' with the pattern; 'S' counts only bytes up to the first that is wrong
  */
 #ifndef CAPNET_BENCH_H
 #define CAPNET_BENCH_H
 
 #include <capnet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -76,23 +80,47 @@ static inline const char *bench_pattern(uint64_t offset) {
   return bytes + offset % BENCH_PERIOD;
 }
 
-static inline void bench_send(int fd, uint64_t bytes, bool pattern, const char *zeros) {
-  for (uint64_t at = 0; at < bytes;) {
+/* Up to this many bytes, until this many milliseconds are over; the number of bytes. */
+static inline uint64_t bench_send(int fd, uint64_t bytes, uint64_t ms, bool pattern, const char *zeros) {
+  double end = bench_now() + (double)ms / 1e3;
+  uint64_t at = 0;
+  while (at < bytes && bench_now() < end) {
     size_t n = bytes - at < BENCH_CHUNK ? bytes - at : BENCH_CHUNK;
     bench_write(fd, pattern ? bench_pattern(at) : zeros, n);
     at += n;
   }
+  return at;
 }
 
-/* Reads to the end of the stream; the number of bytes, up to the first wrong one. buf has BENCH_CHUNK bytes. */
+/* Reads to the end of the stream; the number of bytes, up to the first wrong one; UINT64_MAX: it ended with an error. buf
+ * has BENCH_CHUNK bytes. */
 static inline uint64_t bench_receive(int fd, bool pattern, char *buf) {
   uint64_t sum = 0;
   bool good = true;
-  for (ssize_t n; (n = read(fd, buf, BENCH_CHUNK)) > 0;) {
+  ssize_t n;
+  while ((n = read(fd, buf, BENCH_CHUNK)) > 0) {
     good = good && (!pattern || memcmp(buf, bench_pattern(sum), (size_t)n) == 0);
     sum += good ? (uint64_t)n : 0;
   }
-  return sum;
+  return n < 0 ? UINT64_MAX : sum;
+}
+
+/* As many descriptors as the hard limit gives. */
+static inline void bench_more_descriptors(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+  }
+}
+
+/* The kernel's end of a figure: no Nagle, and CUBIC whatever the machine's default is; listeners hand both on. */
+static inline void bench_kernel_options(int fd) {
+  int one = 1;
+  (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "cubic", 5) < 0) {
+    bench_die("TCP_CONGESTION cubic");
+  }
 }
 
 /* BENCH_FORM: "socket" and "pair"; otherwise the daemon chooses. */

@@ -1,127 +1,163 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""The figures of tools/bench: rounds of reference and capnet, right after one another, in the Lab of lab.py. README.md
-beside this file says what each figure means; load.py has the checks of --load."""
+"""tools/bench: rounds of reference and capnet, right after one another, in the Lab of lab.py. figures.py has the figures,
+README.md beside this file says what each one means; load.py has the checks of --load, verify.py those of --verify."""
 import argparse
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
 import sys
 
+import figures
+import instructions
 import load
+import others
 import report
-from lab import NAME, PORT, SERVED_BY, SOCKETS, TAP, VETH, Lab, Missing, cpu, idle, kernel_memory
+import verify
+from lab import Lab, Missing
+from path import PATH_NET, Path
+from sides import Capnet, Kernel
 
-# figure, unit, kernel's address and port, capnet's, amount, the figure of its CPU time per GB
-PAIRS = (
-    ("tcp-up", "MB/s", (f"{VETH}.2", PORT), (f"{TAP}.1", PORT), 256 << 20, "cpu-up"),
-    ("tcp-down", "MB/s", (f"{VETH}.2", PORT), (f"{TAP}.1", PORT), 256 << 20, "cpu-down"),
-    ("tcp-rr", "us", (f"{VETH}.2", PORT), (f"{TAP}.1", PORT), 5000, None),
-    ("connects", "1/s", (f"{VETH}.2", PORT), (f"{TAP}.1", PORT), 1000, None),
-    ("connects-in", "1/s", (f"{VETH}.2", PORT), None, 1000, None),
-    ("calls", "1/s", ("-", "-"), ("-", "-"), 20000, None),
-    ("names", "1/s", (f"{VETH}.2", NAME), ("-", NAME), 1000, None),
-)
-ALONE = (("start-to-lease", "ms"), ("idle-rss", "kB"), ("idle-wakeups", "1/s"), ("held-rss", "kB"),
-         ("held-wakeups", "1/s"), ("held-kernel", "kB"))
 FORMS = ("auto", "socket", "pair")
 
 
-def one(lab, figure, daemon, form, row, amount):
-    """The value, and the CPU seconds of the measuring program and of the daemon, without the peer's. form None: the
-    kernel's own TCP."""
-    _, _, kernel, capnet, _, _ = row
-    before = cpu() + (cpu(daemon.pid) if form else 0)
-    if form and capnet is None:  # from the kernel to capnet's listener
-        value = lab.run(figure.removesuffix("-in"), "kernel", lab.leased, SERVED_BY[form], amount, ns=lab.far)
-    else:
-        value = lab.run(figure.removesuffix("-in"), "capnet" if form else "kernel", *(capnet if form else kernel), amount,
-                        form=form or "auto")
-    return value, cpu() + (cpu(daemon.pid) if form else 0) - before
+class Context:
+    """The Lab as one run wants it: which build, which form, what stands in the reference's place."""
+
+    def __init__(self, lab, args):
+        self.lab, self.args, self.path = lab, args, None
+        self.sizes = figures.QUICK if args.quick else figures.Sizes()
+        changed = {k: v for k, v in (("serverclose", args.connections), ("idle_s", args.idle)) if v}
+        self.sizes = dataclasses.replace(self.sizes, **changed)
+        if args.versus_build:
+            lab.builds["versus"] = os.path.abspath(args.versus_build)
+
+    def kernel(self):
+        return Kernel(self.lab)
+
+    def mine(self, role="main", form=None, **how):
+        if self.args.references_only:
+            return None
+        return Capnet(self.lab, self.lab.daemon(role, **how), form or self.args.form)
+
+    def reference(self, role="versus", **how):
+        """role: of the daemon, where a daemon stands in the reference's place."""
+        if self.args.versus_build:
+            return Capnet(self.lab, self.lab.daemon(role, build="versus", **how), self.args.versus or self.args.form)
+        if self.args.versus:
+            return Capnet(self.lab, self.lab.daemon("main" if role == "versus" else role, **how), self.args.versus)
+        return self.kernel()
+
+    def jumbo(self):
+        where = self.lab.jumbo()
+        mine = self.mine("jumbo", mtu=65520)
+        if mine and mine.daemon.mtu() < 65520:
+            raise figures.NotMeasurable(f"the daemon takes an MTU of {mine.daemon.mtu()} at most")
+        other = self.args.versus or self.args.versus_build
+        return mine, self.reference("jumbo-versus", mtu=65520) if other else Kernel(self.lab, where)
+
+    def on_path(self):
+        if self.path is None:
+            self.path = Path(self.lab)
+            self.path.build()
+        self.path.shape()
+        mine = None if self.args.references_only else Capnet(self.lab, self.path.daemon(), self.args.form)
+        if self.args.versus_build:
+            return mine, Capnet(self.lab, self.path.daemon("versus"), self.args.versus or self.args.form)
+        if self.args.versus:
+            return mine, Capnet(self.lab, self.path.daemon(), self.args.versus)
+        return mine, Kernel(self.lab, f"{PATH_NET}.1", ns=self.path.near)
 
 
-def paired(lab, args, daemon, emit):
-    for row in PAIRS:
-        figure, unit, _, _, amount, cost = row
-        if args.figures and not {figure, cost} & set(args.figures):
+def wanted(group, args):
+    names = {f.name for f in group.figures}
+    return bool(names & set(args.figures)) if args.figures else not group.extra
+
+
+def run_group(ctx, group, rivals, emit):
+    """Of each side but the reference, which is the second, a row for each figure."""
+    chosen = set(ctx.args.figures) or {f.name for f in group.figures}
+    with contextlib.ExitStack() as stack:
+        sides = [*group.sides(ctx, stack), *(rivals if group.peers else ())]
+        rounds = [group.round(ctx, sides, n + 1) for n in range(ctx.args.rounds)]
+    counted = instructions.count(ctx, group, say) if ctx.args.instructions and group.load else None
+    for i, side in enumerate(sides):
+        for f in group.figures if i != 1 else ():
+            if f.name in chosen:
+                pairs = [tuple(r[j] and r[j].get(f.key) for j in (i, 1)) for r in rounds]
+                label = f.name if i == 0 else f"{f.name}@{side.name}"
+                emit(report.summarize(label, f.unit, pairs, counted if i == 0 and f is group.figures[0] else None),
+                     f.goal if i == 0 else None)
+
+
+def measure(ctx, emit):
+    """A figure that fails is told with its reason, and the next one goes on. How many failed."""
+    ctx.lab.namespaces()
+    ctx.lab.peers()
+    rivals = others.start(ctx.lab, say) if ctx.args.peers else []
+    failed = 0
+    for group in figures.groups():
+        if not wanted(group, ctx.args):
             continue
-        n = max(1, int(amount * args.scale))
-        rounds, costs = [], []
-        for _ in range(args.rounds):
-            reference, spent = one(lab, figure, daemon, args.versus, row, n)
-            value, mine = one(lab, figure, daemon, args.form, row, n) if daemon else (None, None)
-            rounds.append((value, reference))
-            costs.append((mine and mine * 1e9 / n, spent * 1e9 / n))
-        emit(report.summarize(figure, unit, rounds))
-        if cost:
-            emit(report.summarize(cost, "s/GB", costs))
+        try:
+            run_group(ctx, group, rivals, emit)
+        except (Missing, OSError, subprocess.SubprocessError) as why:
+            measurable = not isinstance(why, figures.NotMeasurable)
+            failed += measurable
+            for f in group.figures:
+                say(f"{f.name}: {'failed' if measurable else 'not measurable'}: {why}")
+                if not ctx.args.figures or f.name in ctx.args.figures:
+                    emit(report.summarize(f.name, f.unit, []), f.goal)
+            ctx.lab.stop_daemons()
+    return failed
 
 
-def hold(lab, p, args, form):
-    """With connections that do nothing: resident, wake-ups, and what the kernel holds for each, both its ends and the
-    peer's among it."""
-    with contextlib.ExitStack() as stack:
-        before = kernel_memory()
-        lab.start([lab.program("tests/bench/bench-run"), "hold", "capnet", f"{TAP}.1", PORT, str(SOCKETS)],
-                  ready=b"ready", stack=stack, form=form)
-        grown = (kernel_memory() - before) / SOCKETS
-        return (*idle(p.pid, args.idle), grown)
-
-
-def alone(lab, args, emit):
-    """What has no counterpart, so the reference is null, but with --versus the other form's."""
-    rounds = {figure: [] for figure, _ in ALONE}
-    for _ in range(args.rounds):
-        sides = []
-        for form in (args.form, args.versus):
-            if not form:
-                sides.append([None] * len(ALONE))
-                continue
-            with contextlib.ExitStack() as stack:
-                p, took = lab.daemon(stack, fresh=True)
-                sides.append([took * 1000, *idle(p.pid, args.idle), *hold(lab, p, args, form)])
-        for i, (figure, _) in enumerate(ALONE):
-            rounds[figure].append((sides[0][i], sides[1][i]))
-    for figure, unit in ALONE:
-        if not args.figures or figure in args.figures:
-            emit(report.summarize(figure, unit, rounds[figure]))
-
-
-def measure(lab, args, emit):
-    lab.namespaces()
-    lab.peers()
-    if args.references_only:
-        paired(lab, args, None, emit)
-        return
-    lab.configure()
-    if not args.figures or {figure for figure, _ in ALONE} & set(args.figures):
-        alone(lab, args, emit)
-    with contextlib.ExitStack() as stack:
-        p, _ = lab.daemon(stack, fresh=False)
-        lab.leased = lab.address()
-        lab.serve(stack, {args.form, args.versus or args.form})
-        paired(lab, args, p, emit)
+def say(text):
+    print(f"tools/bench: {text}", file=sys.stderr, flush=True)
 
 
 def arguments():
-    names = [n for row in PAIRS for n in (row[0], row[5]) if n] + [figure for figure, _ in ALONE]
+    names = [f.name for g in figures.groups() for f in g.figures]
     ap = argparse.ArgumentParser(prog="tools/bench", description="Figures of capnet, each beside a reference.")
     ap.add_argument("--build", default=".", help=argparse.SUPPRESS)
     ap.add_argument("--json", action="store_true", help="one object a line: " + " ".join(report.KEYS))
-    ap.add_argument("--rounds", type=int, default=5, help="of each figure (default: 5)")
-    ap.add_argument("--scale", type=float, default=1, help="factor of the amounts (default: 1)")
-    ap.add_argument("--idle", type=float, default=10, help="seconds of idleness that are watched (default: 10)")
+    ap.add_argument("--rounds", type=int, help="of each figure (default: 15)")
+    ap.add_argument("--quick", action="store_true", help="3 rounds of small amounts: does it work? The figures say nothing")
+    ap.add_argument("--connections", type=int, help="in a row, of connects_serverclose (default: 100,000)")
+    ap.add_argument("--idle", type=float, help="seconds of each window of idle_wakeups (default: 10)")
     ap.add_argument("--form", choices=FORMS, default="auto", help="of capnet's descriptors (default: auto)")
     ap.add_argument("--versus", choices=FORMS, help="the reference is capnet with this form, not the kernel")
+    ap.add_argument("--daemon", metavar="BUILDDIR", help="whose capnetd and libcapnet are measured")
+    ap.add_argument("--versus-build", metavar="BUILDDIR", help="the reference is capnet of this build, not the kernel")
+    ap.add_argument("--peers", action="store_true", help="pasta and slirp4netns in the same rounds")
+    ap.add_argument("--instructions", action="store_true", help="count the daemon's too (perf, else callgrind: slow)")
     ap.add_argument("--references-only", action="store_true", help="without capnetd")
+    ap.add_argument("--verify", action="store_true", help="no figures: is every byte right, with frames lost and reordered too?")
     ap.add_argument("--load", action="store_true", help="no figures: is everything right under load, and nothing left?")
-    ap.add_argument("figures", nargs="*", metavar="FIGURE", help=" ".join(names) + " (default: all)")
+    ap.add_argument("figures", nargs="*", metavar="FIGURE", help=" ".join(names) + " (default: all but those with _rx)")
     args = ap.parse_args()
     unknown = set(args.figures) - set(names)
-    if unknown or args.rounds < 1 or args.scale <= 0 or args.idle <= 0:
-        ap.error(f"no figure {' '.join(sorted(unknown))}" if unknown else "rounds, scale and idle are more than 0")
+    if unknown:
+        ap.error(f"no figure {' '.join(sorted(unknown))}")
+    args.rounds = args.rounds or (3 if args.quick else 15)
+    if args.rounds < 1 or (args.idle or 1) <= 0 or (args.connections or 1) < 1:
+        ap.error("rounds, idle and connections are more than 0")
     return args
+
+
+def run(args, emit):
+    with contextlib.ExitStack() as stack:
+        lab = Lab(os.path.abspath(args.build), stack, args.daemon and os.path.abspath(args.daemon))
+        if args.load:
+            return load.run(lab, 0.05 if args.quick else 1)
+        ctx = Context(lab, args)
+        if args.verify:
+            return verify.run(ctx)
+        if not args.json:
+            print(report.HEAD, flush=True)
+        return 1 if measure(ctx, emit) else 0
 
 
 def main():
@@ -129,20 +165,14 @@ def main():
     if os.geteuid() != 0:
         sys.exit("tools/bench: needs root, for network namespaces of its own")
 
-    def emit(row):
-        print(report.as_json(row) if args.json else report.as_line(row), flush=True)
+    def emit(row, goal):
+        print(report.as_json(row) if args.json else report.as_line(row, goal), flush=True)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
     try:
-        with contextlib.ExitStack() as stack:
-            lab = Lab(os.path.abspath(args.build), stack)
-            if args.load:
-                sys.exit(load.run(lab, args.scale))
-            if not args.json:
-                print(report.HEAD)
-            measure(lab, args, emit)
-    except (Missing, subprocess.CalledProcessError, FileNotFoundError) as why:
+        sys.exit(run(args, emit))
+    except (Missing, subprocess.SubprocessError, OSError) as why:
         sys.exit(f"tools/bench: {why}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -8,11 +8,10 @@
 #include <arpa/inet.h>
 #include <capnet.h>
 #include <endian.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 
-#define HELD_MAX 4096 /* the oldest makes room */
+#define CLOSE_WAIT_S 5 /* for the other side to close first */
 
 static char chunk[BENCH_CHUNK];
 
@@ -22,9 +21,9 @@ static void serve_up(int fd, bool pattern) {
 }
 
 static void serve_down(int fd, bool pattern) {
-  uint64_t want;
-  if (bench_read(fd, &want, sizeof(want))) {
-    bench_send(fd, be64toh(want), pattern, chunk);
+  uint64_t want[2];
+  if (bench_read(fd, want, sizeof(want))) {
+    (void)bench_send(fd, be64toh(want[0]), be64toh(want[1]), pattern, chunk);
   }
 }
 
@@ -54,19 +53,14 @@ static int listen_kernel(const char *address, uint16_t port) {
     bench_die(address);
   }
   (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  bench_kernel_options(fd);
   if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1024) < 0) {
     bench_die("listen");
   }
   return fd;
 }
 
-static int accept_kernel(int listener) {
-  int one = 1, fd = accept(listener, NULL, NULL);
-  if (fd >= 0) {
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  }
-  return fd;
-}
+static int accept_kernel(int listener) { return accept(listener, NULL, NULL); }
 
 static capnet *listen_capnet(uint16_t port) {
   struct capnet_error err = {0};
@@ -105,22 +99,28 @@ static int accept_capnet(capnet *channel) {
   return tcp.fd;
 }
 
+/* The connection's side that closes second. */
+static void close_second(int fd) {
+  struct timeval limit = {.tv_sec = CLOSE_WAIT_S};
+  char what;
+  (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+  if (bench_read(fd, &what, 1)) {
+    bench_write(fd, &what, 1);
+    (void)bench_read(fd, &what, 1);
+  }
+}
+
 /* Connection after connection is not held up by fork: what needs none is done here. 'C' has its byte read, so that the
  * close is a FIN. */
 static void handle(int fd, int listener) {
-  static int held[HELD_MAX];
-  static unsigned n_held;
   char what = 0;
   if (recv(fd, &what, 1, MSG_PEEK) == 1 && what == 'H') {
-    int *slot = &held[n_held++ % HELD_MAX];
-    if (*slot) {
-      (void)close(*slot);
-    }
-    *slot = fd;
-    return;
+    return; /* kept until this process ends */
   }
   if (what == 'C') {
     (void)bench_read(fd, &what, 1);
+  } else if (what == 'A') {
+    close_second(fd);
   } else if (what && fork() == 0) {
     (void)close(listener);
     serve(fd);
@@ -136,6 +136,7 @@ int main(int argc, char **argv) {
   }
   (void)signal(SIGCHLD, SIG_IGN);
   (void)signal(SIGPIPE, SIG_IGN);
+  bench_more_descriptors();
   uint16_t port = (uint16_t)atoi(argv[2]);
   capnet *channel = strcmp(argv[1], "capnet") == 0 ? listen_capnet(port) : NULL;
   int listener = channel                                     ? capnet_fd(channel)

@@ -2,12 +2,12 @@
 """tools/bench --load: is everything right under load, and nothing left afterwards? 100 MB each way with every byte
 compared, over connections out and in, one and four at a time; 2,000 connections in a row each way. Over the TAP, and
 over the embedded network. Afterwards the daemon holds what it held before, and has dropped nothing that it counts."""
-import concurrent.futures
 import contextlib
 import os
 import time
 
-from lab import EMBEDDED, FORWARDED, PORT, SERVED, TAP, Missing
+from daemon import Daemon
+from lab import EMBEDDED, FORWARDED, PORT, Missing
 
 BULK, CONNECTS = 100_000_000, 2000
 # What must be as before once all clients are gone, and what must not have happened at all.
@@ -17,46 +17,52 @@ NEVER = ("stack.asserts", "stack.short_frames", "stack.bad_checksum", "stack.syn
          "rpc.malformed", "rpc.stalled")
 
 
-def holds(lab, p):
-    daemon = lab.status("daemon")
+def holds(d):
+    daemon = d.status("daemon")
     counters = {c["name"]: c["value"] for c in daemon["counters"]}
     wrong = {name: counters[name] for name in NEVER if counters[name]}
     if wrong:
         raise Missing(f"a load without any of these: {wrong}")
     held = {name: counters[name] for name in HELD}
-    return {**held, "endpoints": daemon["endpoints"], "descriptors": len(os.listdir(f"/proc/{p.pid}/fd"))}
+    return {**held, "endpoints": daemon["endpoints"], "descriptors": len(os.listdir(f"/proc/{d.pid}/fd"))}
 
 
-def steps(lab, outside, inside, scale):
-    """Sentence, figure, who connects, where, amount, how many at a time."""
-    bulk, connects = max(1, int(BULK * scale)), max(1, int(CONNECTS * scale))
+def steps(outside, inside, scale):
+    """Sentence, mode, who connects, where, what of."""
+    bulk, connects = max(4, int(BULK * scale)), max(1, int(CONNECTS * scale))
     for way, target in (("out", outside), ("in", inside)):
         via = "capnet" if way == "out" else "kernel"
-        for figure in ("check-up", "check-down"):
-            yield f"{bulk / 1e6:.0f} MB {figure[6:]}, connection {way}", figure, via, target, bulk, 1
-        yield f"4 x {bulk / 4e6:.0f} MB up, connections {way}", "check-up", via, target, max(1, bulk // 4), 4
-        yield f"4 x {bulk / 4e6:.0f} MB down, connections {way}", "check-down", via, target, max(1, bulk // 4), 4
-        yield f"{connects} connections {way}", "connects", via, target, connects, 1
+        for mode, word in (("check-tx", "up"), ("check-rx", "down")):
+            for n in (1, 4):
+                yield (f"{n} x {bulk / n / 1e6:.0f} MB {word}, connections {way}", mode, via, target,
+                       {"streams": n, "size": bulk // n, "ms": 600_000})
+        for mode in ("connects", "connects-serverclose"):
+            yield f"{connects} {mode} {way}", mode, via, target, {"count": connects}
+
+
+def one_step(lab, d, mode, via, target, how):
+    done = lab.run(mode, via, *target, ns=lab.far, daemon=d if via == "capnet" else None, limit_s=120, **how)
+    if done.get("refused"):
+        raise Missing(f"{done['refused']} connections refused")
 
 
 def one_device(lab, device, scale):
-    lab.configure(device)
-    with contextlib.ExitStack() as daemon_stack:
-        p, _ = lab.daemon(daemon_stack, fresh=True)
-        before = holds(lab, p)
-        if device == "tap":
-            outside, inside = (f"{TAP}.1", PORT), (lab.address(), SERVED)
-        else:
-            outside, inside = (f"{EMBEDDED}.2", PORT), ("127.0.0.1", FORWARDED)
+    tap, net = lab.tap() if device == "tap" else ("", EMBEDDED)
+    d = Daemon(lab, f"load-{device}", lab.builds["own"], tap, net, mode="dhcp" if device == "tap" else "slirp")
+    lab.dnsmasq()
+    with contextlib.ExitStack() as stack:
+        stack.callback(d.stop)
+        d.start(fresh=True)
+        before = holds(d)
+        outside = (d.far, PORT) if device == "tap" else (f"{EMBEDDED}.2", PORT)
         with contextlib.ExitStack() as clients:
-            lab.serve(clients)
-            for what, figure, via, target, amount, n in steps(lab, outside, inside, scale):
+            port = d.serve(clients, "auto")
+            inside = (d.address, port) if device == "tap" else ("127.0.0.1", FORWARDED)
+            for what, mode, via, target, how in steps(outside, inside, scale):
                 start = time.monotonic()
-                with concurrent.futures.ThreadPoolExecutor(n) as pool:
-                    for f in [pool.submit(lab.run, figure, via, *target, amount, ns=lab.far) for _ in range(n)]:
-                        f.result()
-                print(f"ok  {device:<6} {what:<36} {time.monotonic() - start:6.1f} s", flush=True)
-        lab.wait_for(lambda: holds(lab, p) == before, 10, f"the daemon to hold what it held before: {before}", 0.2)
+                one_step(lab, d, mode, via, target, how)
+                print(f"ok  {device:<6} {what:<40} {time.monotonic() - start:6.1f} s", flush=True)
+        lab.wait_for(lambda: holds(d) == before, 10, f"the daemon to hold what it held before: {before}", 0.2)
         print(f"ok  {device:<6} nothing is left", flush=True)
 
 
