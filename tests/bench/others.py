@@ -43,7 +43,7 @@ def slirp4netns(lab):
 
 def pasta(lab):
     it = other(lab, "pasta")
-    it.carrier = lab.start(["pasta", "--config-net", "--foreground", "--quiet", "--runas", "0", "-a", "10.9.9.2", "-n", "24",
+    it.carrier = lab.start(["pasta", "--config-net", "--foreground", "--quiet", "--runas", "0", "--netns-only", "-a", "10.9.9.2", "-n", "24",
                             "-g", "10.9.9.1", "-i", "vnear", "-t", "none", "-u", "none", "-T", "none", "-U", "none",
                             str(it.holder.pid)], ns=lab.near)
     return it
