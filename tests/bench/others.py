@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Other user-mode networks, for --peers: a namespace of their own whose traffic they carry to the kernel in "near", and so
 over the same veth to the same far end. A program that is not installed is left out, and said so."""
+import contextlib
 import os
 import shutil
 import subprocess
@@ -18,7 +19,7 @@ class Other:
         self.lab, self.name, self.holder, self.carrier = lab, name, holder, None
 
     def run(self, mode, **load):
-        inside = ("nsenter", f"--net=/proc/{self.holder.pid}/ns/net")
+        inside = ("nsenter", f"--net=/proc/{self.holder}/ns/net")
         return self.lab.run(mode, "kernel", f"{VETH}.2", PORT, prefix=inside, **load)
 
     def pin(self, cpus):
@@ -32,20 +33,32 @@ def other(lab, name):
     near = os.stat(f"/run/netns/{lab.near}").st_ino
     lab.wait_for(lambda: os.stat(f"/proc/{holder.pid}/ns/net").st_ino not in (near, os.stat("/proc/self/ns/net").st_ino), 5,
                  "a namespace")
-    return Other(lab, name, holder)
+    return Other(lab, name, holder.pid)
 
 
 def slirp4netns(lab):
     it = other(lab, "slirp4netns")
-    it.carrier = lab.start(["slirp4netns", "--configure", f"--mtu={MTU}", str(it.holder.pid), "tap0"], ns=lab.near)
+    it.carrier = lab.start(["slirp4netns", "--configure", f"--mtu={MTU}", str(it.holder), "tap0"], ns=lab.near)
     return it
 
 
 def pasta(lab):
-    it = other(lab, "pasta")
-    it.carrier = lab.start(["pasta", "--config-net", "--foreground", "--quiet", "--runas", "0", "--netns-only", "-a", "10.9.9.2", "-n", "24",
-                            "-g", "10.9.9.1", "-i", "vnear", "-t", "none", "-u", "none", "-T", "none", "-U", "none",
-                            str(it.holder.pid)], ns=lab.near)
+    """It makes its namespaces itself, and a user namespace around them."""
+    carrier = lab.start(["pasta", "--config-net", "--foreground", "--runas", "0", "-a", "10.9.9.2", "-n", "24", "-g",
+                         "10.9.9.1", "-i", "vnear", "-t", "none", "-u", "none", "-T", "none", "-U", "none", "--", "sleep",
+                         "infinity"], ns=lab.near)
+    it = Other(lab, "pasta", 0)
+    it.carrier = carrier
+
+    def program():
+        if carrier.poll() is not None:
+            raise Missing("it ended")
+        for pid in proc.children(carrier.pid)[1:]:
+            with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="ascii") as f:
+                it.holder = pid if f.read().strip() == "sleep" else it.holder
+        return it.holder
+
+    lab.wait_for(program, 10, "pasta to start its program")
     return it
 
 
