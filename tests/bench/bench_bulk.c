@@ -101,6 +101,8 @@ void bench_bulk(const struct target *t, const struct load *load, bool send, bool
     sum += moved;
   }
   double took = bench_now() - start, used = busy() - before;
+  while (wait(NULL) > 0) {
+  }
   (void)printf("{\"mb_s\": %.4f, \"s_gb\": %.5f, \"bytes\": %llu}\n", (double)sum / 1e6 / took, used * 1e9 / (double)sum,
                (unsigned long long)sum);
 }

@@ -15,8 +15,7 @@ FIGURES = ["bulk_tx_1", "bulk_rx_8", "bulk_tx_1_v6", "rr_p50", "connects", "path
 
 
 def bench(*arguments):
-    programs = [f"tests/bench/bench-{x}" for x in ("peer", "run", "link")]
-    p = subprocess.run(["make", "-s", "-C", BUILD, *programs], capture_output=True, text=True, check=False)
+    p = subprocess.run(["make", "-s", "-C", BUILD, "bench-programs"], capture_output=True, text=True, check=False)
     if p.returncode:
         raise Skip(f"the bench cannot be built here: {p.stderr[-200:]}")
     return subprocess.Popen([sys.executable, "-B", os.path.join(TOP, "tests/bench/bench.py"), "--build", BUILD, "--quick",
