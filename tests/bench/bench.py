@@ -76,6 +76,12 @@ def wanted(group, args):
     return bool(names & set(args.figures)) if args.figures else not group.extra
 
 
+def goal_of(args, group, figure):
+    """None where the ratio is to something else than what the goal is about."""
+    other = (args.versus or args.versus_build) and not group.fixed_reference
+    return None if other and figure.goal and figure.goal[2] == "ratio" else figure.goal
+
+
 def run_group(ctx, group, rivals, emit):
     """Of each side but the reference, which is the second, a row for each figure."""
     chosen = set(ctx.args.figures) or {f.name for f in group.figures}
@@ -89,7 +95,7 @@ def run_group(ctx, group, rivals, emit):
                 pairs = [tuple(r[j] and r[j].get(f.key) for j in (i, 1)) for r in rounds]
                 label = f.name if i == 0 else f"{f.name}@{side.name}"
                 emit(report.summarize(label, f.unit, pairs, counted if i == 0 and f is group.figures[0] else None),
-                     f.goal if i == 0 else None)
+                     goal_of(ctx.args, group, f) if i == 0 else None)
 
 
 def measure(ctx, emit):

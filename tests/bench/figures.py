@@ -53,6 +53,7 @@ class Group:
     figures = ()
     extra = False  # only when asked for by name
     peers = False  # those of --peers can do it
+    fixed_reference = False  # it is another one than the kernel, whatever --versus says
     load = None  # of an instruction count: (mode, a small load, a large one, what one is in both)
 
     def __init__(self, *figures):
@@ -127,6 +128,7 @@ class RoundTrip(Group):
 
 class RoundTripIdle(Group):
     """With that many connections that do nothing; the reference is capnet with none, by a daemon of its own."""
+    fixed_reference = True
 
     def __init__(self, size, goal=None):
         super().__init__(Figure(f"rr_idle_{'1k' if size == 'thousand' else '10k'}", "us", "p50", goal))
@@ -220,14 +222,14 @@ class MemIdle(Group):
         return mine, ctx.kernel()
 
     def growth(self, ctx, side, pid=None):
+        """Of those that come after the first: these bring what is there once, and the store of fresh sockets."""
         with contextlib.ExitStack() as stack:
-            if pid:
-                with contextlib.ExitStack() as few:  # what comes once, whatever the number
-                    side.hold(few, 20, control=self.control)
-                time.sleep(ctx.sizes.warm_s)
+            side.hold(stack, max(ctx.sizes.held // 5, 1), "7075", control=self.control)
+            time.sleep(ctx.sizes.warm_s)
             kernel, daemon = proc.kernel_memory(), proc.private(pid) if pid else 0
             side.hold(stack, ctx.sizes.held, control=self.control)
             grown = proc.kernel_memory() - kernel + (proc.private(pid) - daemon if pid else 0)
+        time.sleep(ctx.sizes.warm_s)  # until the kernel has given it all back
         return grown / ctx.sizes.held
 
     def round(self, ctx, sides, n):
