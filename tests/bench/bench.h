@@ -30,7 +30,7 @@
 #define BENCH_GRANT "bench"
 #define BENCH_TIMEOUT_MS 20000
 
-static inline void bench_die(const char *what) {
+static inline _Noreturn void bench_die(const char *what) {
   (void)fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
   exit(1);
 }

@@ -19,7 +19,7 @@ struct load {
   uint64_t count;   /* round trips, connections, calls */
 };
 
-void bench_die_of(const struct capnet_error *err);
+_Noreturn void bench_die_of(const struct capnet_error *err);
 /* A capability of this kind out of the grant "bench". */
 capnet *bench_take(const char *kind);
 
