@@ -102,7 +102,7 @@ class Lab:
         self.stack.callback(subprocess.run, ["ip", "netns", "delete", name], check=False)
         # The kernel's router solicitations would wake a daemon that is watched for being idle.
         self.sh("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1",
-                "net.ipv4.tcp_tw_reuse=1", "net.ipv4.ip_local_port_range=1024 65000", ns=name)
+                "net.ipv4.tcp_tw_reuse=1", "net.ipv4.ip_local_port_range=10000 65000", ns=name)
         self.sh("ip", "link", "set", "lo", "up", ns=name)
 
     def up(self, ns, dev, address=None, mtu=1500):
