@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * The loop over libuv with the kernel's clocks. A turn is one iteration: the descriptors that are ready (timers are two
- * of them: a timerfd for each clock, exact and never early), then the tasks, in libuv's check phase.
+ * The loop over libuv with the kernel's clocks. A turn is one iteration: timers, the descriptors that are ready, then the
+ * tasks, in libuv's check phase. No timer is early. The monotonic clock's are a libuv timer, which costs no system call and
+ * is up to a millisecond late; the boot-time clock, which libuv does not know, is a timerfd among the descriptors.
  */
 #include "loop/loop_impl.h"
 
@@ -10,9 +11,10 @@
 #include <uv.h>
 
 struct uv_clock {
-  uv_poll_t poll;
+  uv_timer_t timer; /* CLOCK_ID_MONO */
+  uv_poll_t poll;   /* CLOCK_ID_BOOT: of its timerfd */
   int fd;
-  uint64_t armed; /* what the timerfd is set to, 0: nothing */
+  uint64_t armed; /* what it is set to, 0: nothing */
 };
 
 struct loop_uv {
@@ -72,14 +74,36 @@ static void apply_changes(struct loop_uv *l);
 
 /* -- timers and tasks -- */
 
-static void on_clock(uv_poll_t *handle, int status _unused_, int events _unused_) {
+static void on_timerfd(uv_poll_t *handle, int status _unused_, int events _unused_) {
   struct loop_uv *l = handle->loop->data;
-  enum clock_id id = handle == &l->clock[CLOCK_ID_BOOT].poll ? CLOCK_ID_BOOT : CLOCK_ID_MONO;
+  struct uv_clock *c = &l->clock[CLOCK_ID_BOOT];
   uint64_t expirations;
-  if (read(l->clock[id].fd, &expirations, sizeof(expirations)) == sizeof(expirations)) {
-    l->clock[id].armed = 0;
+  if (read(c->fd, &expirations, sizeof(expirations)) == sizeof(expirations)) {
+    c->armed = 0;
   }
-  (void)loop_base_fire(&l->base, id, clock_real_ns(id));
+  (void)loop_base_fire(&l->base, CLOCK_ID_BOOT, clock_real_ns(CLOCK_ID_BOOT));
+}
+
+static void on_timer(uv_timer_t *handle) {
+  struct loop_uv *l = handle->loop->data;
+  l->clock[CLOCK_ID_MONO].armed = 0;
+  (void)loop_base_fire(&l->base, CLOCK_ID_MONO, clock_real_ns(CLOCK_ID_MONO));
+}
+
+static void set_timerfd(struct uv_clock *c, uint64_t next) {
+  struct itimerspec when = {
+      .it_value = {.tv_sec = (time_t)(next / NSEC_PER_SEC), .tv_nsec = (long)(next % NSEC_PER_SEC)}};
+  (void)timerfd_settime(c->fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* libuv counts whole milliseconds of the same clock, from what it was when this iteration began. */
+static void set_timer(struct loop_uv *l, struct uv_clock *c, uint64_t next) {
+  uint64_t at = (next + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC, now = uv_now(&l->uv);
+  if (next) {
+    (void)uv_timer_start(&c->timer, on_timer, at > now ? at - now : 0, 0);
+  } else {
+    (void)uv_timer_stop(&c->timer);
+  }
 }
 
 /* Before each wait, so that what is changed many times in a turn costs its system calls once at most, and what is
@@ -89,11 +113,15 @@ static void on_prepare(uv_prepare_t *handle) {
   apply_changes(l);
   for (int id = 0; id < CLOCK_ID_COUNT; id++) {
     uint64_t next = loop_base_next(&l->base, id);
-    if (next != l->clock[id].armed) {
-      struct itimerspec when = {
-          .it_value = {.tv_sec = (time_t)(next / NSEC_PER_SEC), .tv_nsec = (long)(next % NSEC_PER_SEC)}};
-      (void)timerfd_settime(l->clock[id].fd, TFD_TIMER_ABSTIME, &when, NULL);
-      l->clock[id].armed = next;
+    struct uv_clock *c = &l->clock[id];
+    if (next == c->armed) {
+      continue;
+    }
+    c->armed = next;
+    if (id == CLOCK_ID_BOOT) {
+      set_timerfd(c, next);
+    } else {
+      set_timer(l, c, next);
     }
   }
 }
@@ -371,14 +399,15 @@ static const struct loop_ops uvloop_ops = {
     .signal = uvloop_signal,
 };
 
-static int clock_open(struct loop_uv *l, enum clock_id id) {
-  struct uv_clock *c = &l->clock[id];
-  c->fd = timerfd_create(id == CLOCK_ID_BOOT ? CLOCK_BOOTTIME : CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+static int clocks_open(struct loop_uv *l) {
+  struct uv_clock *c = &l->clock[CLOCK_ID_BOOT];
+  (void)uv_timer_init(&l->uv, &l->clock[CLOCK_ID_MONO].timer);
+  c->fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
   if (c->fd < 0) {
     return -errno;
   }
   int r = uv_poll_init(&l->uv, &c->poll, c->fd);
-  return r < 0 ? r : uv_poll_start(&c->poll, UV_READABLE, on_clock);
+  return r < 0 ? r : uv_poll_start(&c->poll, UV_READABLE, on_timerfd);
 }
 
 int loop_uv_new(struct loop **ret) {
@@ -400,8 +429,7 @@ int loop_uv_new(struct loop **ret) {
   (void)uv_prepare_start(&l->prepare, on_prepare);
   (void)uv_check_init(&l->uv, &l->check);
   (void)uv_check_start(&l->check, on_check);
-  r = clock_open(l, CLOCK_ID_MONO);
-  r = r < 0 ? r : clock_open(l, CLOCK_ID_BOOT);
+  r = clocks_open(l);
   if (r < 0) {
     (void)uvloop_free(&l->base);
     return r;
