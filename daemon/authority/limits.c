@@ -32,7 +32,7 @@ const struct auth_limit_def auth_limits[AUTH_LIMIT_COUNT] = {
     [LIMIT_DNS_TIME] = BOUND("dns.time", "ms", 10 * SECOND, 120 * SECOND),
     [LIMIT_CONNECT_TIME] = BOUND("connect.time", "ms", 130 * SECOND, 600 * SECOND),
     [LIMIT_LISTEN_BACKLOG] = BOUND("listen.backlog", "", 64, 4096), /* the bound of the stack */
-    [LIMIT_SOCKET_RCVBUF] = BOUND("socket.rcvbuf", "bytes", MIB, 2 * MIB),
+    [LIMIT_SOCKET_RCVBUF] = BOUND("socket.rcvbuf", "bytes", 6 * MIB, 8 * MIB),
 };
 
 int auth_limit_by_name(const char *name, enum auth_limit *ret) {

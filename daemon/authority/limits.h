@@ -27,7 +27,7 @@ enum auth_limit {
   LIMIT_DNS_TIME,          /* "dns.time": ms for one call */
   LIMIT_CONNECT_TIME,      /* "connect.time": ms until an attempt is given up */
   LIMIT_LISTEN_BACKLOG,    /* "listen.backlog": connections waiting */
-  LIMIT_SOCKET_RCVBUF,     /* "socket.rcvbuf": bytes the stack queues for one connection */
+  LIMIT_SOCKET_RCVBUF,     /* "socket.rcvbuf": bytes the stack queues for one connection, at most */
   AUTH_LIMIT_COUNT
 };
 

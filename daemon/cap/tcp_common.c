@@ -157,7 +157,7 @@ static int socket_new(struct cap *authority, struct stack_conn *conn, struct cap
     stack_conn_abort(conn, STACK_END_LIMIT);
     return r;
   }
-  stack_conn_set_rcvbuf(conn, auth_limit_value((*ret)->node, LIMIT_SOCKET_RCVBUF));
+  stack_conn_set_rcvbuf_max(conn, auth_limit_value((*ret)->node, LIMIT_SOCKET_RCVBUF));
   tcp_label((*ret)->node, ret_label);
   return 0;
 }

@@ -19,7 +19,7 @@ struct nic_upcalls {
 };
 
 struct nic_counters {
-  uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes;
+  uint64_t rx_frames, rx_bytes, tx_frames, tx_bytes; /* a super-frame that the device cuts is one */
   uint64_t rx_dropped; /* not readable, over the device's frame size, or no buffer */
   uint64_t tx_dropped; /* refused by the device: queue full, link down */
 };

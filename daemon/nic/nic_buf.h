@@ -14,7 +14,7 @@
 
 #include <stdalign.h>
 
-#define NIC_BUF_LIMIT_DEFAULT (64u * 1024 * 1024)
+#define NIC_BUF_LIMIT_DEFAULT (64u * 1024 * 1024) /* until somebody sets another: the stack does */
 #define NIC_BUF_SMALL 2046u    /* frame bytes in a small buffer; two more in front put the IP header on a multiple of 4 */
 #define NIC_BUF_BIG 63504u     /* in a big one: the rest of the largest super-frame, and a byte that shows a larger one */
 #define NIC_BUF_COPY 16384u    /* a rest shorter than this moves to a buffer of its size */

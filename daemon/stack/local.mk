@@ -29,6 +29,7 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_tcp_listen.c \
   daemon/stack/stack_tcp_private.h \
   daemon/stack/stack_tcp_timeout.c \
+  daemon/stack/stack_tcp_tune.c \
   daemon/stack/stack_timer.c \
   daemon/stack/stack_timer.h \
   daemon/stack/stack_udp.c \

@@ -16,6 +16,13 @@ u32_t stack_hook_isn(const ip_addr_t *local, u16_t lport, const ip_addr_t *remot
   return (u32_t)(now / 4000) + stack_isn_hash(local, lport, remote, rport);
 }
 
+u32_t stack_hook_now_us(void) {
+  struct stack *s = stack_the();
+  return s ? (u32_t)(loop_now(s->loop, CLOCK_ID_MONO) / NSEC_PER_USEC) : 0;
+}
+
+int stack_hook_output_later(const struct tcp_pcb *pcb) { return stack_tcp_output_later(pcb); }
+
 /* What has one of our addresses as its source leaves through that address's interface or not at all, even when another
  * one is nearer or this one has no link: so two interfaces of one stack behave like two hosts. */
 struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest _unused_) {

@@ -19,6 +19,10 @@
 
 #define ETH_LEN 14u
 #define ARP_LEN 28u
+/* Data of one segment. With all its headers it fits the 16 bits in which lwIP counts. What the device does not cut by
+ * itself nic_send does. */
+#define SEGMENT_MAX (UINT16_MAX - ETH_LEN - 120u)
+#define COPIED_MAX 700u
 #define CHECK_L4 (NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
 
 _Static_assert(2 * TCP_MSS <= 0xffff, "lwipopts.h");
@@ -149,7 +153,28 @@ static struct pbuf *wrap(struct nic_buf *b, size_t skip) {
   return pbuf_alloced_custom(PBUF_RAW, len, PBUF_REF, pc, b->data + skip, len);
 }
 
+/* What is short is copied, and counts as what it is: a peer whose single bytes each held a buffer of 2 KiB could have
+ * them all. */
+static struct pbuf *copy_frame(const struct nic_rx *f, size_t skip) {
+  struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)(f->len - skip), PBUF_RAM);
+  if (p)
+    memcpy(p->payload, f->buf->data + skip, f->len - skip);
+  return p;
+}
+
+/* What lwIP has of the device's buffers counts as its memory. */
+static bool may_hold(const struct nic_rx *f) {
+  size_t size = 0;
+  for (const struct nic_buf *b = f->buf; b; b = b->next)
+    size += b->size;
+  return stack_port_hold(size);
+}
+
 static struct pbuf *wrap_frame(struct nic_rx *f, size_t skip) {
+  if (f->len <= COPIED_MAX && !f->buf->next)
+    return copy_frame(f, skip);
+  if (!may_hold(f))
+    return NULL;
   struct nic_buf *b = nic_rx_take(f), *behind = b->next;
   struct pbuf *p = wrap(b, skip);
   if (behind)
@@ -171,6 +196,8 @@ static void input_ip4(struct stack_if *i, struct nic_rx *f) {
   u16_t gso_size = f->off.gso != NIC_GSO_NONE ? f->off.gso_size : 0;
   NETIF_SET_CHECKSUM_CTRL(&i->netif, vouched(f) ? (u16_t)(checksums(i) & ~CHECK_L4) : checksums(i));
   struct pbuf *p = wrap_frame(f, ETH_LEN);
+  if (!p)
+    return;
   p->if_idx = netif_get_index(&i->netif);
   p->gso_size = gso_size;
   if (group)
@@ -184,23 +211,15 @@ static void input(struct stack_if *i, struct nic_rx *f) {
     return;
   }
   struct pbuf *p = wrap_frame(f, 0);
-  if (i->netif.input(p, &i->netif) != ERR_OK)
+  if (p && i->netif.input(p, &i->netif) != ERR_OK)
     pbuf_free(p);
-}
-
-/* What lwIP has of the device's buffers counts as its memory. */
-static bool may_hold(const struct nic_rx *f) {
-  size_t size = 0;
-  for (const struct nic_buf *b = f->buf; b; b = b->next)
-    size += b->size;
-  return stack_port_hold(size);
 }
 
 static void on_frames(void *arg, struct nic_rx *frames, unsigned n) {
   struct stack_if *i = arg;
   stack_sync(i->s);
   for (unsigned k = 0; k < n; k++)
-    if (acceptable(i, &frames[k]) && may_hold(&frames[k]))
+    if (acceptable(i, &frames[k]))
       input(i, &frames[k]);
   NETIF_SET_CHECKSUM_CTRL(&i->netif, checksums(i));
   stack_kick(i->s);
@@ -252,6 +271,7 @@ static err_t init_netif(struct netif *n) {
   n->output = etharp_output;
   n->output_ip6 = ethip6_output;
   n->linkoutput = linkoutput;
+  n->gso_max = SEGMENT_MAX;
   NETIF_SET_CHECKSUM_CTRL(n, checksums(i));
   return ERR_OK;
 }

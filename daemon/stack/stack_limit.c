@@ -31,6 +31,7 @@ const char *stack_limit_name(enum stack_limit l) {
 void stack_set_limits(struct stack *s, const struct stack_limits *l) {
   s->limits = *l;
   stack_port_set_limit(l->memory);
+  nic_buf_set_limit(MAX(l->memory / 2, (size_t)NIC_BUF_LIMIT_DEFAULT)); /* what is received is most of it */
 }
 
 int stack_refuse(struct stack *s, enum stack_limit l) {

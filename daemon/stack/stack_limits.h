@@ -19,7 +19,7 @@ struct stack_limits {
   unsigned connections; /* those closing included, TIME_WAIT apart */
   unsigned listeners, udp_sockets, echo_sessions, interfaces;
   unsigned time_wait; /* beyond it the oldest are forgotten, at the end of the turn; also for want of memory */
-  size_t memory;      /* all of lwIP's allocations, bytes: packets received and not taken, headers, pcbs */
+  size_t memory;      /* all of lwIP's allocations, bytes: packets received and not taken (half of it), headers, pcbs */
   size_t send_memory; /* the send queues of all connections, bytes */
   /* A second; the burst is what may go at once after a pause. */
   unsigned icmp_errors, icmp_errors_burst; /* that we send (RFC 1812 4.3.2.8) */

@@ -29,6 +29,7 @@ struct stack {
   struct list undelivered;     /* packets and neighbours: stack_neigh.c */
   unsigned n_conns, n_listeners, n_bound, n_udps, n_echoes, n_ifs;
   size_t send_memory; /* in use */
+  size_t rx_grown;    /* by how much receive windows are larger than at first */
   struct stack_limits limits;
   uint64_t refused[STACK_LIMIT_COUNT], buckets[STACK_LIMIT_COUNT];
   struct loop_task turn;
@@ -132,6 +133,8 @@ void stack_udp_address_lost(struct stack *s, const struct net_addr *a);
 void stack_tcp_init(void);
 void stack_tcp_serve(struct stack *s);
 void stack_tcp_input(struct tcp_pcb *pcb);
+bool stack_tcp_unwritten(const struct tcp_pcb *pcb); /* committed, not lwIP's, and nothing of it is on its way */
+bool stack_tcp_output_later(const struct tcp_pcb *pcb);
 void stack_tcp_leaves(struct tcp_pcb *pcb); /* its list: for now it still knows all about itself */
 uint64_t stack_tcp_deadline(const struct tcp_pcb *pcb); /* monotonic, of the time-outs that lwIP does not have */
 bool stack_tcp_check_deadline(struct tcp_pcb *pcb);     /* true: it has come, and pcb is gone */

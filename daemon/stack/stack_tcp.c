@@ -28,6 +28,7 @@ struct stack_conn *conn_new(struct stack *s) {
   c->s = s;
   c->held = true;
   c->rx_capacity = STACK_RCVBUF;
+  c->rx_max = TCP_WND;
   c->opened_ns = loop_now(s->loop, CLOCK_ID_BOOT);
   c->progress_ns = c->activity_ns = loop_now(s->loop, CLOCK_ID_MONO);
   list_init(&c->tx);
@@ -47,6 +48,7 @@ struct stack_conn *conn_free(struct stack_conn *c) {
   list_remove(&c->starved_link);
   conn_rx_free(c);
   conn_tx_free(c);
+  conn_shrunk(c);
   free(c->last);
   if (s->serving == c)
     s->serving = NULL;
@@ -157,6 +159,17 @@ void stack_tcp_input(struct tcp_pcb *pcb) {
     conn_dirty(c);
 }
 
+bool stack_tcp_unwritten(const struct tcp_pcb *pcb) {
+  const struct stack_conn *c = conn_of_pcb(pcb);
+  return c && c->tx_unwritten && !pcb->unsent && !pcb->unacked;
+}
+
+/* One ACK a turn for all that came in it, with the window and the data that the room above made of it: the end of the
+ * turn sends. What is about to leave our hands does not wait for that. */
+bool stack_tcp_output_later(const struct tcp_pcb *pcb) {
+  const struct stack_conn *c = conn_of_pcb(pcb);
+  return c && c->connected && pcb->state != TIME_WAIT && !list_empty(&c->dirty_link);
+}
 
 void stack_tcp_init(void) { ext_id = tcp_ext_arg_alloc_id(); }
 

@@ -69,8 +69,10 @@ void stack_conn_consume(struct stack_conn *c, size_t n);
 size_t stack_conn_unread(const struct stack_conn *c);
 bool stack_conn_eof(const struct stack_conn *c); /* the peer's FIN has come and every byte before it was consumed */
 /* How much the stack will queue for receiving: the window never exceeds it. Rounded to what TCP can offer. Shrinking it
- * after the first byte takes back no window that was promised: it counts as that is used up. */
+ * after the first byte takes back no window that was promised: it counts as that is used up. _max: up to so much, as
+ * long as the holder takes what comes; less at first. */
 void stack_conn_set_rcvbuf(struct stack_conn *c, size_t bytes);
+void stack_conn_set_rcvbuf_max(struct stack_conn *c, size_t bytes);
 
 /* Where the next bytes to send go: free space of the send queue as up to two pieces, to read into, then commit, before
  * the loop's turn ends; committing 0 gives the space back. */
@@ -110,7 +112,7 @@ struct stack_conn_info {
   uint64_t bytes_in, bytes_out; /* payload, accepted in order / acknowledged */
   uint64_t retransmits;
   bool has_rtt;                       /* a sample exists */
-  uint32_t rtt_us, rttvar_us, rto_ms; /* in the stack's granularity */
+  uint32_t rtt_us, rttvar_us, rto_ms; /* the last with its back-off */
   uint64_t opened_ns;                 /* boot-time clock */
 };
 void stack_conn_info(const struct stack_conn *c, struct stack_conn_info *ret);

@@ -3,7 +3,7 @@
  */
 #include "stack/stack_tcp_private.h"
 
-#include "lwip/priv/tcp_priv.h"
+#include "lwip/priv/tcp_rexmit.h"
 
 _Static_assert((int)STACK_TCP_TIME_WAIT == (int)TIME_WAIT && (int)STACK_TCP_SYN_SENT == (int)SYN_SENT &&
                    (int)STACK_TCP_LAST_ACK == (int)LAST_ACK,
@@ -32,8 +32,6 @@ const char *stack_tcp_state_name(enum stack_tcp_state s) {
   return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "UNKNOWN";
 }
 
-static uint32_t ticks_to_us(int ticks) { return (uint32_t)ticks * TCP_SLOW_INTERVAL * 1000u; }
-
 /* Only what the pcb knows. */
 void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret) {
   const struct tcp_pcb *pcb = c->pcb;
@@ -47,15 +45,13 @@ void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret) {
       .cwnd = pcb->cwnd,
       .ssthresh = pcb->ssthresh,
       .mss = pcb->mss,
-      .congestion = "reno",
+      .congestion = pcb->cc->name,
       .retransmits = pcb->rexmits,
-      .has_rtt = pcb->rtt_valid && pcb->sa > 0, /* below a tick it is not known */
-      .rto_ms = (uint32_t)pcb->rto * TCP_SLOW_INTERVAL,
+      .has_rtt = pcb->srtt > 0,
+      .rtt_us = pcb->srtt,
+      .rttvar_us = pcb->rttvar,
+      .rto_ms = tcp_rto_now(pcb),
   };
-  if (ret->has_rtt) {
-    ret->rtt_us = ticks_to_us(pcb->sa) / 8;
-    ret->rttvar_us = ticks_to_us(pcb->sv) / 4;
-  }
   if (!ret->local.port) /* lwIP forgets it on the way out */
     ret->local = local;
   const struct stack_if *i = stack_if_owner(c->s, &ret->local.addr);
@@ -78,7 +74,7 @@ void stack_conn_info(const struct stack_conn *c, struct stack_conn_info *ret) {
   ret->recv_queue = c->rx_bytes;
   ret->recv_capacity = c->rx_capacity;
   ret->send_queue = c->tx_len;
-  ret->send_capacity = STACK_SNDBUF;
+  ret->send_capacity = MAX(conn_send_limit(c), c->tx_len); /* it may have been larger */
   ret->bytes_in = c->bytes_in;
   ret->bytes_out = c->bytes_out;
   ret->opened_ns = c->opened_ns;

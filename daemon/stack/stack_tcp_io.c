@@ -95,6 +95,7 @@ void stack_conn_consume(struct stack_conn *c, size_t n) {
   n = MIN(n, c->rx_bytes);
   c->rx_bytes -= n;
   give_credit(c, n);
+  conn_tune_receive(c, n);
   while (n) {
     size_t here = MIN(n, (size_t)(c->rx_head->len - c->rx_off));
     c->rx_off = (uint16_t)(c->rx_off + here);
@@ -123,7 +124,7 @@ void conn_window_open(struct stack_conn *c) {
   c->rx_credit = c->rx_debt = 0;
 }
 
-void stack_conn_set_rcvbuf(struct stack_conn *c, size_t bytes) {
+void conn_set_capacity(struct stack_conn *c, size_t bytes) {
   size_t old = c->rx_capacity;
   bytes = bounded(c, bytes);
   if (c->pcb && c->connected)
@@ -164,7 +165,7 @@ static void free_chunk(struct stack_conn *c, struct tx_chunk *k) {
   s->send_memory -= sizeof(*k) + k->cap;
   list_remove(&k->link);
   free(k);
-  while (!list_empty(&s->starved)) {
+  while (!list_empty(&s->starved)) { /* all: the first may not want it any more */
     struct stack_conn *other = list_first(&s->starved, struct stack_conn, starved_link);
     list_remove(&other->starved_link);
     other->tx_blocked = false;
@@ -177,7 +178,7 @@ void conn_tx_free(struct stack_conn *c) {
     free_chunk(c, list_first(&c->tx, struct tx_chunk, link));
   if (c->pcb)
     return;
-  c->tx_len = 0;
+  c->tx_len = c->tx_unwritten = 0;
 }
 
 static bool may_send(const struct stack_conn *c) { return c->pcb && c->end == STACK_END_NONE && !c->fin_wanted; }
@@ -200,7 +201,8 @@ static struct tx_chunk *add_chunk(struct stack_conn *c) {
 int stack_conn_send_space(struct stack_conn *c, struct iovec iov[2]) {
   if (!may_send(c))
     return 0;
-  if (c->tx_len >= STACK_SNDBUF) {
+  const size_t limit = conn_send_limit(c);
+  if (c->tx_len >= limit) {
     c->tx_blocked = true;
     return 0;
   }
@@ -213,7 +215,7 @@ int stack_conn_send_space(struct stack_conn *c, struct iovec iov[2]) {
     list_append(&c->s->starved, &c->starved_link);
     return 0;
   }
-  iov[0] = (struct iovec){.iov_base = k->data + k->end, .iov_len = MIN(k->cap - k->end, STACK_SNDBUF - c->tx_len)};
+  iov[0] = (struct iovec){.iov_base = k->data + k->end, .iov_len = MIN(k->cap - k->end, limit - c->tx_len)};
   return 1;
 }
 
@@ -223,7 +225,7 @@ int stack_conn_send_commit(struct stack_conn *c, size_t n) {
   if (c->fin_wanted)
     return -EPIPE;
   struct tx_chunk *k = list_empty(&c->tx) ? NULL : container_of(c->tx.prev, struct tx_chunk, link);
-  if (!k || n > k->cap - k->end || n > STACK_SNDBUF - c->tx_len)
+  if (!k || n > k->cap - k->end)
     return -EINVAL;
   if (!n) {
     if (!c->tx_len) /* nothing came of it: an idle connection holds no memory */
@@ -236,6 +238,7 @@ int stack_conn_send_commit(struct stack_conn *c, size_t n) {
   c->activity_ns = now;
   k->end += n;
   c->tx_len += n;
+  c->tx_unwritten += n;
   conn_timer_check(c);
   conn_dirty(c);
   return 0;
@@ -256,7 +259,9 @@ void conn_sent(struct stack_conn *c, size_t n) {
       break;
     free_chunk(c, k);
   }
-  if (c->tx_blocked && c->tx_len <= STACK_SNDBUF / 4 * 3) {
+  if (!c->tx_len) /* an empty chunk may wait for what did not come */
+    conn_tx_free(c);
+  if (c->tx_blocked && c->tx_len <= conn_send_limit(c) / 4 * 3) {
     c->tx_blocked = false;
     conn_event(c, CONN_WRITABLE);
   }
@@ -272,19 +277,18 @@ int stack_conn_shutdown_write(struct stack_conn *c) {
   return 0;
 }
 
-/* Hands committed bytes to lwIP, as far as it takes them. True: all of them. */
-static bool write_out(struct stack_conn *c) {
+/* Hands committed bytes to lwIP, as far as it takes them. */
+static void write_out(struct stack_conn *c) {
   list_for_each(l, &c->tx) {
     struct tx_chunk *k = list_entry(l, struct tx_chunk, link);
     while (k->written < k->end) {
       size_t n = MIN(k->end - k->written, 0x8000u);
-      bool last = l->next == &c->tx && k->written + n == k->end;
-      if (tcp_write(c->pcb, k->data + k->written, (u16_t)n, last ? 0 : TCP_WRITE_FLAG_MORE) != ERR_OK)
-        return false;
+      if (tcp_write(c->pcb, k->data + k->written, (u16_t)n, n < c->tx_unwritten ? TCP_WRITE_FLAG_MORE : 0) != ERR_OK)
+        return;
       k->written += n;
+      c->tx_unwritten -= n;
     }
   }
-  return true;
 }
 
 /* The end of a turn: the window, then data, then the FIN, and one look at what may leave. */
@@ -292,8 +296,8 @@ void conn_output(struct stack_conn *c) {
   if (!c->connected)
     return;
   offer_window(c);
-  bool all = write_out(c);
-  if (all && c->fin_wanted && !c->fin_sent) {
+  write_out(c);
+  if (!c->tx_unwritten && c->fin_wanted && !c->fin_sent) {
     c->fin_sent = true;
     tcp_shutdown(c->pcb, 0, 1);
   }

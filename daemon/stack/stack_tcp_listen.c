@@ -78,7 +78,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
   tcp_backlog_delayed(pcb);
   conn_attach(c, pcb);
   c->connected = true;
-  c->rx_capacity = STACK_RCVBUF_WAITING;
+  c->rx_capacity = c->rx_max = STACK_RCVBUF_WAITING;
   conn_window_open(c);
   c->listener = l;
   list_append(&l->waiting, &c->wait_link);
@@ -208,7 +208,7 @@ int stack_listener_accept(struct stack_listener *l, const struct stack_conn_ops 
   if (c->pcb)
     tcp_backlog_accepted(c->pcb);
   l->accepted++;
-  stack_conn_set_rcvbuf(c, STACK_RCVBUF);
+  stack_conn_set_rcvbuf_max(c, TCP_WND);
   stack_conn_set_ops(c, ops, arg);
   *ret = c;
   return 0;

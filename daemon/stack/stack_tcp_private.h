@@ -13,8 +13,11 @@
 
 #include "stack/stack_private.h"
 
+/* Queues at first; they grow with what the path carries in one round trip (stack_tcp_tune.c). */
 #define STACK_SNDBUF (512u * 1024)
-#define STACK_RCVBUF (1024u * 1024) /* at first; stack_conn_set_rcvbuf up to TCP_WND */
+#define STACK_SNDBUF_MAX (6u * 1024 * 1024)
+#define STACK_SNDBUF_PACKETS 4500u /* with a peer of small packets: each acknowledgement looks at all that are out */
+#define STACK_RCVBUF (512u * 1024) /* stack_conn_set_rcvbuf: up to TCP_WND */
 #define STACK_RCVBUF_WAITING 65535u  /* until somebody accepts it: what a SYN can offer */
 #define STACK_RCVBUF_MIN 4096u
 #define STACK_CHUNK_FIRST (16u * 1024) /* of an empty queue: most exchanges are small */
@@ -48,11 +51,13 @@ struct stack_conn {
   bool held, connected, fin_in, fin_wanted, fin_sent, tx_blocked, want_ack;
 
   struct list tx;
-  size_t tx_len;
+  size_t tx_len, tx_unwritten; /* not acknowledged, of these not handed to lwIP */
 
   struct pbuf *rx_head, *rx_tail;
   uint16_t rx_off, rx_room; /* consumed of the head; free in the tail */
   size_t rx_bytes, rx_capacity, rx_credit, rx_debt;
+  size_t rx_max, rx_grown, tune_bytes; /* how far the capacity may grow, has grown; taken since tune_ns */
+  uint64_t tune_ns;
 
   struct stack_conn_options options;
   uint64_t progress_ns, activity_ns, opened_ns;
@@ -76,10 +81,16 @@ void conn_kill(struct stack_conn *c, enum stack_end why, int error, bool rst);
 /* stack_tcp_io.c */
 void conn_receive(struct stack_conn *c, struct pbuf *p);
 void conn_sent(struct stack_conn *c, size_t n);
+void conn_set_capacity(struct stack_conn *c, size_t bytes);
 void conn_window_open(struct stack_conn *c); /* once, when established */
 void conn_output(struct stack_conn *c);
 void conn_rx_free(struct stack_conn *c);
 void conn_tx_free(struct stack_conn *c);
+
+/* stack_tcp_tune.c */
+size_t conn_send_limit(const struct stack_conn *c);
+void conn_tune_receive(struct stack_conn *c, size_t n);
+void conn_shrunk(struct stack_conn *c); /* its capacity counts as what it was at first */
 
 /* stack_tcp_info.c */
 void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret);

@@ -15,7 +15,7 @@
 
 #include "lwip/etharp.h"
 #include "lwip/ip4_frag.h"
-#include "lwip/priv/tcp_priv.h"
+#include "lwip/priv/tcp_rexmit.h"
 
 #define TICK_NS ((uint64_t)TCP_SLOW_INTERVAL * NSEC_PER_MSEC)
 #define TICKS(ms) ((uint32_t)((ms) / TCP_SLOW_INTERVAL))
@@ -23,6 +23,7 @@
 #define RETRY_TICKS TICKS(200)      /* what could not be sent for want of a route or of memory */
 #define RETRY_DUE_TICKS TICKS(50)   /* what was due, and could not be done: the driver still has the segment */
 #define TIME_WAIT_TICKS TICKS(2 * TCP_MSL)
+#define TURN_VISITS 512u            /* of each kind in one turn: the rest is the next one's */
 #define AGE_SECONDS_MAX 301         /* ARP_MAXAGE and one: older than that is all the same */
 
 static uint64_t mono(struct stack *s) { return loop_now(s->loop, CLOCK_ID_MONO); }
@@ -48,14 +49,14 @@ static uint32_t slow_due(const struct tcp_pcb *pcb) {
   uint32_t due = keepalive_due(pcb);
   if (pcb->persist_backoff > 0)
     due = MIN(due, tcp_persist_ticks_left(pcb));
-  else if (TCP_RTO_RUNS(pcb))
-    due = MIN(due, (uint32_t)pcb->rto > TCP_RTO_PASSED(pcb) ? (uint32_t)pcb->rto - TCP_RTO_PASSED(pcb) : 0);
+  else if (pcb->rexmit_timer != TCP_REXMIT_OFF)
+    due = MIN(due, TCP_SEQ_LT(tcp_ticks, pcb->rexmit_due) ? pcb->rexmit_due - tcp_ticks : 0);
   else if (pcb->unsent)
     due = MIN(due, RETRY_TICKS);
   if (pcb->flags & TF_NAGLEMEMERR)
     due = MIN(due, RETRY_TICKS);
   if (pcb->ooseq)
-    due = MIN(due, until(pcb->tmr, (uint64_t)pcb->rto * TCP_OOSEQ_TIMEOUT - 1));
+    due = MIN(due, until(pcb->tmr, (uint64_t)TICKS(tcp_rto(pcb)) * TCP_OOSEQ_TIMEOUT - 1));
   if (pcb->state == FIN_WAIT_2 && (pcb->flags & TF_RXCLOSED))
     due = MIN(due, until(pcb->tmr, TICKS(TCP_FIN_WAIT_TIMEOUT)));
   if (pcb->state == SYN_RCVD)
@@ -77,6 +78,8 @@ static uint32_t fast_due(struct tcp_pcb *pcb) {
 
 static uint32_t conn_due(struct stack *s, const struct tcp_pcb *pcb) {
   uint64_t at = stack_tcp_deadline(pcb);
+  if (stack_tcp_unwritten(pcb)) /* lwIP found no memory for it, and nothing on its way will tell that there is some again */
+    return RETRY_TICKS;
   if (at == UINT64_MAX)
     return NEVER;
   return at <= s->tick_ns ? 0 : (uint32_t)MIN((at - s->tick_ns + TICK_NS - 1) / TICK_NS, NEVER - 1);
@@ -179,6 +182,7 @@ static void visit(struct stack *s, struct tcp_pcb *pcb) {
   stack_timer_touch(s, pcb);
   if (stack_tcp_check_deadline(pcb))
     return;
+  stack_tcp_input(pcb); /* the end of the turn looks at what it has to send */
   if (fast_due(pcb) == 0 && tcp_fasttmr_pcb(pcb))
     return;
   s->cause = STACK_END_TIMED_OUT;
@@ -193,12 +197,13 @@ static void on_tick(void *arg) {
   s->tick_deadline = 0;
   stack_sync(s);
   wheel_advance(&s->wheel, tcp_ticks);
-  for (struct wheel_timer *t; (t = wheel_pop(&s->wheel));) {
+  unsigned n = 0;
+  for (struct wheel_timer *t; n < TURN_VISITS && (t = wheel_pop(&s->wheel)); n++) {
     struct tcp_pcb *pcb = container_of(t, struct tcp_pcb, hook_data.timer);
     pcb->hook_data.filed = STACK_PCB_NOWHERE;
     visit(s, pcb);
   }
-  while (!list_empty(&s->time_wait) && !until(pcb_of(s->time_wait.next)->tmr, TIME_WAIT_TICKS)) {
+  for (n = 0; n < TURN_VISITS && !list_empty(&s->time_wait) && !until(pcb_of(s->time_wait.next)->tmr, TIME_WAIT_TICKS); n++) {
     s->timer_visits++;
     tcp_timewait_tmr_pcb(pcb_of(s->time_wait.next));
   }

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# Not part of all or check: tools/bench builds them.
-EXTRA_PROGRAMS = tests/bench/bench-peer tests/bench/bench-run tests/bench/turn_work
 # Not part of all or check: tools/bench makes bench-programs.
-EXTRA_PROGRAMS = tests/bench/bench-peer tests/bench/bench-run tests/bench/bench-link
+EXTRA_PROGRAMS = tests/bench/bench-peer tests/bench/bench-run tests/bench/bench-link tests/bench/turn_work
 bench-programs: $(EXTRA_PROGRAMS)
 .PHONY: bench-programs
 tests_bench_bench_peer_SOURCES = tests/bench/bench_peer.c tests/bench/bench.h

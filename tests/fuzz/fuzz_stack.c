@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Any bytes as frames from the wire, for a stack with a listener, a UDP socket and an echo session. The input is a
  * row of: 2 bytes of length, 1 of flags, the frame without its destination. Flags: 1 put the checksums right, 2 put the
- * acknowledgement right (that of the last segment we sent), 4 let a second pass. Afterwards everything must be gone.
+ * acknowledgement right (that of the last segment we sent), 4 let a second pass, 8 count a leading SACK option's blocks
+ * back from there, and acknowledge 4,000 bytes less. Afterwards everything must be gone.
  */
 #include "../unit/stack_wire_open.h"
 #include "fuzz.h"
 
-enum { FIX_SUMS = 1, FIX_ACK = 2, WAIT = 4 };
+enum { FIX_SUMS = 1, FIX_ACK = 2, WAIT = 4, FIX_SACKS = 8 };
 
 static struct wire w;
 static struct stack_conn *conns[8];
@@ -37,6 +38,17 @@ static void fix_ack(uint8_t *f) {
   wire_put(f + 42, wire_get(out + 38, 4) + len, 4);
 }
 
+/* Behind fix_ack. The option stands first, or behind two NOPs. */
+static void fix_sacks(uint8_t *f, size_t len) {
+  uint32_t sent = wire_get(f + 42, 4);
+  size_t at = f[54] == 1 ? 56 : 54, end = MIN(at + f[at + 1], len);
+  if (f[23] != 6 || f[at] != 5)
+    return;
+  wire_put(f + 42, sent - 4000, 4);
+  for (at += 2; at + 4 <= end; at += 4)
+    wire_put(f + at, sent - wire_get(f + at, 4), 4);
+}
+
 static void fix_sums(uint8_t *f, size_t len) {
   static const struct {
     uint8_t proto, at, min;
@@ -59,6 +71,8 @@ static void frame(const uint8_t *data, size_t n, unsigned flags) {
   memcpy(f + 6, data, len - 6);
   if ((flags & FIX_ACK) && len >= 54)
     fix_ack(f);
+  if ((flags & FIX_SACKS) && len >= 66)
+    fix_sacks(f, len);
   if ((flags & FIX_SUMS) && len >= 34)
     fix_sums(f, len);
   wire_inject(&w, f, len);

@@ -87,7 +87,7 @@ Test(config_grant, each_bad_value_is_named_with_line_and_key) {
       {"connect", "limit.sockets", "1"}, {"connect", "sockets", "-1"},     {"connect", "ping.count", "1"},
       {"connect", "expires", "0h"},      {"connect", "expires", "5"},      {"connect", "expires", "5w"},
       {"connect", "expires", "100001s"}, {"connect", "expires", "5hh"},    {"connect", "listen.backlog", "1"},
-      {"listen", "allow", "10.0.0.0/8:1"}, {"listen", "connect.time", "1"}, {"listen", "listen.backlog", "256"},
+      {"listen", "allow", "10.0.0.0/8:1"}, {"listen", "connect.time", "1"}, {"listen", "listen.backlog", "4097"},
       {"ping", "allow", "*:80"},         {"ping", "ping.interval.min", "9"}, {"ping", "ping.payload", "65508"},
       {"ping", "sockets", "1"},          {"dns", "allow", "*.example.com"}, {"dns", "dns.name", "254"},
       {"status", "allow", "everything"}, {"status", "lookups", "1"},       {"manager", "allow", "net0"},

@@ -151,7 +151,7 @@ Test(flow, both_shut_down_is_not_yet_the_end) {
   end_send(&r.server);
   rig_run(&r, 1 * SEC);
   for (int i = 0; i < 50; i++) {
-    rig_client_write(&r, 1300000);
+    rig_client_write(&r, 800000); /* more than the peer's window, less than that and the send queue */
     rig_run(&r, 100 * MS);
   }
   cr_assert_eq(shutdown(r.fd, SHUT_WR), 0);
@@ -174,7 +174,7 @@ Test(flow, a_client_that_is_gone_does_not_wait_for_ever) {
   end_send(&r.server);
   rig_run(&r, 1 * SEC);
   for (int i = 0; i < 50; i++) {
-    rig_client_write(&r, 1300000);
+    rig_client_write(&r, 800000); /* more than the peer's window, less than that and the send queue */
     rig_run(&r, 100 * MS);
   }
   r.fd = fd_close(r.fd);

@@ -150,16 +150,16 @@ static void out_of_order(uint32_t ack, unsigned n, size_t len, unsigned stride) 
 
 Test(stack_limits, buffers_out_of_order) {
   uint32_t ack = handshake(NULL, 0);
-  out_of_order(ack, 1024, 1, 2);
+  out_of_order(ack, 2048, 1, 2);
 }
 
 Test(stack_limits, bytes_out_of_order) {
   static const uint8_t scale[] = {1, 3, 3, 0};
   uint32_t ack = handshake(scale, sizeof scale);
-  stack_conn_set_rcvbuf(e.c, 2 * 1024 * 1024);
+  stack_conn_set_rcvbuf(e.c, 8 * 1024 * 1024);
   wire_run(&w, 100 * MS);
-  out_of_order(ack, 1024 * 1024 / 1460, 1460, 1460);
-  cr_expect_leq(stats().pbuf_bytes, 1200 * 1024);
+  out_of_order(ack, 2048, 1460, 1460);
+  cr_expect_leq(stats().pbuf_bytes, 4800 * 1024);
 }
 
 static void count_each(void *arg, const struct stack_neigh_info *i _unused_) { ++*(unsigned *)arg; }

@@ -206,6 +206,7 @@ Test(stack_offload, over_the_limit_frames_are_lost_and_short_ones_still_come) {
   uint32_t ack = handshake(scale, sizeof scale);
   struct nic_buf_stats before, after;
   e.hold = true;
+  stack_conn_set_rcvbuf(e.c, 1024 * 1024);
   wire_run(&w, 100 * MS); /* its window opens now that it is accepted */
   nic_buf_get_stats(&before);
   nic_buf_set_limit(1024 * 1024);

@@ -26,7 +26,15 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0023-tcp-listener-knows-its-pending.patch \
 	third_party/lwip/patches/0024-tcp-backlog-of-16-bits.patch \
 	third_party/lwip/patches/0025-tcp-make-room-by-hook.patch \
-	third_party/lwip/patches/0026-tcp-timers-are-instants.patch
+	third_party/lwip/patches/0026-tcp-timers-are-instants.patch \
+	third_party/lwip/patches/0027-tcp-segments-of-many-packets.patch \
+	third_party/lwip/patches/0028-tcp-sender.patch \
+	third_party/lwip/patches/0029-tcp-after-idleness.patch \
+	third_party/lwip/patches/0030-tcp-size-of-large-segments.patch \
+	third_party/lwip/patches/0031-tcp-nagle-by-minshall.patch \
+	third_party/lwip/patches/0032-tcp-cubic.patch \
+	third_party/lwip/patches/0033-tcp-ack-at-the-end-of-the-turn.patch \
+	third_party/lwip/patches/0034-tcp-window-of-an-acceptable-segment.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \
@@ -64,8 +72,10 @@ LWIP_SOURCES = \
 	third_party/lwip/src/core/stats.c \
 	third_party/lwip/src/core/sys.c \
 	third_party/lwip/src/core/tcp.c \
+	third_party/lwip/src/core/tcp_cc.c \
 	third_party/lwip/src/core/tcp_in.c \
 	third_party/lwip/src/core/tcp_out.c \
+	third_party/lwip/src/core/tcp_rexmit.c \
 	third_party/lwip/src/core/timeouts.c \
 	third_party/lwip/src/core/udp.c \
 	third_party/lwip/src/netif/ethernet.c

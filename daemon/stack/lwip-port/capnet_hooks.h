@@ -20,6 +20,8 @@ u32_t stack_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *
 struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest);
 int stack_hook_ip4_input(struct pbuf *p, struct netif *inp);
 err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, const struct pbuf *p);
+u32_t stack_hook_now_us(void);
+int stack_hook_output_later(const struct tcp_pcb *pcb);
 void stack_hook_tcp_reg(struct tcp_pcb **list, struct tcp_pcb *pcb);
 void stack_hook_tcp_rmv(struct tcp_pcb **list, struct tcp_pcb *pcb);
 struct tcp_pcb *stack_hook_tcp_find(const ip_addr_t *local, u16_t lport, const ip_addr_t *remote, u16_t rport);
@@ -31,6 +33,8 @@ int stack_hook_rst(void);
 void stack_hook_limit(enum stack_limit l);
 
 #define LWIP_HOOK_TCP_ISN(local, lport, remote, rport) stack_hook_isn(local, lport, remote, rport)
+#define LWIP_HOOK_NOW_US() stack_hook_now_us()
+#define LWIP_HOOK_TCP_OUTPUT_LATER(pcb) stack_hook_output_later(pcb)
 #define LWIP_HOOK_IP4_INPUT(p, inp) stack_hook_ip4_input(p, inp)
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) stack_hook_tcp_input(pcb, hdr, p)
 #define LWIP_HOOK_TCP_REG(pcbs, pcb) stack_hook_tcp_reg((struct tcp_pcb **)(pcbs), (struct tcp_pcb *)(pcb))

@@ -26,9 +26,6 @@
 #define LWIP_SUPPORT_CUSTOM_PBUF 1
 #define LWIP_NETIF_TX_SINGLE_PBUF 0
 #define PBUF_POOL_BUFSIZE 2048
-/* On the first pbuf of a segment of many packets: the payload of each. 0: an ordinary packet. */
-#define LWIP_PBUF_CUSTOM_DATA u16_t gso_size;
-#define LWIP_PBUF_CUSTOM_DATA_INIT(p) ((p)->gso_size = 0)
 /* A packet that waits for a neighbour is always copied: its payload lies in a send queue that may be freed meanwhile,
  * and a segment somebody else refers to is not retransmitted. */
 #define PBUF_NEEDS_COPY(p) (1)
@@ -43,8 +40,8 @@
 #define ARP_MAXPENDING 4 /* asked for at 0, 1, 2 and 3 s, given up between 3 and 4 (patch) */
 #define LWIP_NETIF_LOOPBACK 1 /* a connection to one's own address, where rights name it */
 #define LWIP_HAVE_LOOPIF 0
-#define LWIP_LOOPBACK_MAX_PBUFS 1024
-#define NETIF_LOOP_POLL_MAX 64 /* of them a turn (patch) */
+#define LWIP_LOOPBACK_MAX_PBUFS 128 /* of up to 64 KiB */
+#define NETIF_LOOP_POLL_MAX 8 /* of them a turn (patch) */
 #define LWIP_NETIF_API 0
 #define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 #define LWIP_CHKSUM_ALGORITHM 3
@@ -87,16 +84,18 @@
 #define TCP_WND_UPDATE_THRESHOLD (4 * 8960) /* not a share of the largest MSS: what was read is told to the peer */
 #define TCP_MSS_MIN 64      /* a peer's smaller offer is raised to this (patch) */
 #define LWIP_WND_SCALE 1
-#define TCP_RCV_SCALE 6
-#define TCP_WND (2 * 1024 * 1024)
-#define TCP_SND_BUF (2 * 1024 * 1024)
-#define TCP_SND_QUEUELEN 16384
+#define TCP_RCV_SCALE 8
+#define TCP_WND (8 * 1024 * 1024)
+#define TCP_SND_BUF (8 * 1024 * 1024)
+#define TCP_SND_QUEUELEN 32768
 #define TCP_SNDLOWAT (4 * 1460)
 #define TCP_SNDQUEUELOWAT 1024
 #define TCP_OVERSIZE 0 /* writes do not copy */
+#define LWIP_TCP_GSO 1 /* segments of many packets, where the device cuts them (patch) */
+#define TCP_CC_DEFAULT tcp_cc_cubic
 #define TCP_QUEUE_OOSEQ 1
-#define TCP_OOSEQ_MAX_BYTES (1024 * 1024)
-#define TCP_OOSEQ_MAX_PBUFS 1024
+#define TCP_OOSEQ_MAX_BYTES (4 * 1024 * 1024)
+#define TCP_OOSEQ_MAX_PBUFS 2048
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4
 #define LWIP_TCP_TIMESTAMPS 0

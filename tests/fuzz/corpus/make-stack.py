@@ -6,7 +6,7 @@ import struct
 
 OUT = pathlib.Path(__file__).parent / "stack"
 MAC = bytes([2, 0, 0, 0, 0, 9])
-SUMS, ACK, WAIT = 1, 2, 4
+SUMS, ACK, WAIT, SACKS = 1, 2, 4, 8
 FIN, SYN, RST, PSH, ACKF = 1, 2, 4, 8, 16
 
 
@@ -33,6 +33,10 @@ def udp(data, frag=0):
     return ip(17, struct.pack(">HHHH", 53, 80, 8 + len(data), 0) + data, frag)
 
 
+def sack(*blocks):
+    return struct.pack(">BBBB", 1, 1, 5, 2 + 8 * len(blocks)) + b"".join(struct.pack(">II", *b) for b in blocks)
+
+
 OPTIONS = bytes([2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 1, 1])
 START = entry(arp(2)) + entry(tcp(1000, SYN, OPTIONS)) + entry(tcp(1001, ACKF), SUMS | ACK)
 QUOTE = ip(6, bytes(8))[8:]
@@ -45,6 +49,14 @@ SEEDS = {
     + entry(tcp(2001, ACKF, data=bytes(1000)), SUMS | ACK | WAIT),
     "zero-window": START + entry(tcp(1001, ACKF, window=0), SUMS | ACK | WAIT) + entry(tcp(1001, ACKF, window=3), SUMS | ACK | WAIT)
     + entry(tcp(1001, RST), SUMS),
+    # blocks count back from the end of what was sent
+    "sack": START + entry(tcp(1001, ACKF, sack((1000, 0))), SUMS | ACK | SACKS)
+    + entry(tcp(1001, ACKF, sack((1460, 0), (2920, 2000))), SUMS | ACK | SACKS | WAIT)
+    + entry(tcp(1001, ACKF, sack((9000, 8000), (3000, 10), (2, 1))), SUMS | ACK | SACKS | WAIT)
+    + entry(tcp(1001, ACKF), SUMS | ACK),
+    "sack-nonsense": START + entry(tcp(1001, ACKF, sack((0, 1000), (7, 7), (0x7FFFFFFF, 0), (0, 0x80000000))), SUMS | ACK | SACKS | WAIT)
+    + entry(tcp(1001, ACKF, sack((3, 2), (5, 4), (9, 8), (100, 7))[:-1] + b"\0"), SUMS | ACK | SACKS)
+    + entry(tcp(1001, ACKF, bytes([1, 1, 5, 40, 0, 0, 0, 9, 0, 0, 0, 1])), SUMS | ACK | SACKS | WAIT),
     "fragments": entry(udp(bytes(24), 0x2000)) + entry(ip(17, bytes(32), 0x2004)) + entry(ip(17, bytes(9), 8)),
     "icmp": entry(arp(2)) + entry(ip(1, bytes([8, 0, 0, 0, 1, 2, 3, 4]) + b"ping"))
     + entry(ip(1, bytes([3, 1, 0, 0, 0, 0, 0, 0]) + QUOTE)) + entry(ip(1, bytes([0, 0, 0, 0, 0, 0, 0, 1]))),

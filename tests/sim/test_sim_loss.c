@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The sender of TCP over bad wires: every byte arrives within a bound of the manual clock, whatever happens to the
+ * frames, the books of every connection stay in order, and the goodput is what the loss allows (Mathis et al. 1997).
+ */
+#include "../unit/stack_end.h"
+#include "../unit/stack_score.h"
+
+TestSuite(sim_loss, .timeout = 300);
+
+/* --- a wire without SACK ---------------------------------------------------------------------------------------- */
+
+/* Takes the option SACK-permitted out of what is sent through it: both ends then believe that the other has none. */
+struct strip {
+  struct nic nic;
+  struct nic *inner;
+  uint8_t frame[NIC_HEADER_LEN + 1500];
+};
+
+static void strip_sack_permitted(uint8_t *f, size_t len) {
+  size_t end = len >= 54 ? 34 + (size_t)(f[46] >> 4) * 4 : 0;
+  if (len < 54 || f[12] != 8 || f[23] != 6 || !(f[47] & TCP_SYN) || end > len)
+    return;
+  for (size_t at = 54; at + 1 < end && f[at] != 0; at += f[at] == 1 ? 1 : MAX(f[at + 1], 1)) {
+    if (f[at] != 4)
+      continue;
+    uint32_t sum = (uint16_t)~(f[50] << 8 | f[51]);
+    /* RFC 1624: 0x0402 becomes 0x0101, in 16-bit words as they lie in the segment */
+    sum += at % 2 ? 2 * 0xffff - 4 - 0x0200 + 1 + 0x0100 : 0xffff - 0x0402 + 0x0101u;
+    while (sum >> 16)
+      sum = (sum & 0xffff) + (sum >> 16);
+    f[at] = f[at + 1] = 1;
+    f[50] = (uint8_t)(~sum >> 8);
+    f[51] = (uint8_t)~sum;
+  }
+}
+
+static unsigned strip_send(struct nic *nic, const struct nic_frame *frames, unsigned n) {
+  struct strip *s = container_of(nic, struct strip, nic);
+  for (unsigned i = 0; i < n; i++) {
+    size_t len = 0;
+    for (unsigned k = 0; k < frames[i].n_iov; k++) {
+      memcpy(s->frame + len, frames[i].iov[k].iov_base, frames[i].iov[k].iov_len);
+      len += frames[i].iov[k].iov_len;
+    }
+    strip_sack_permitted(s->frame, len);
+    nic_send_one(s->inner, s->frame, len);
+  }
+  return n;
+}
+
+static void strip_frames(void *arg, struct nic_rx *frames, unsigned n) { nic_deliver(&((struct strip *)arg)->nic, frames, n); }
+static const struct nic_upcalls strip_up = {.frames = strip_frames};
+static int strip_start(struct nic *nic) {
+  struct strip *s = container_of(nic, struct strip, nic);
+  return nic_start(s->inner, &strip_up, s);
+}
+static void strip_free(struct nic *nic) {
+  struct strip *s = container_of(nic, struct strip, nic);
+  nic_free(s->inner);
+  free(s);
+}
+static const struct nic_ops strip_ops = {.kind = "strip", .send = strip_send, .start = strip_start, .free = strip_free};
+
+static struct nic *strip_wrap(struct nic *inner) {
+  struct strip *s = calloc(1, sizeof(*s));
+  cr_assert_not_null(s);
+  s->nic = *inner;
+  s->nic.ops = &strip_ops;
+  s->nic.counters = (struct nic_counters){0};
+  s->inner = inner;
+  return &s->nic;
+}
+
+/* --- runs ------------------------------------------------------------------------------------------------------- */
+
+struct plan {
+  struct nic_fault_config fault;
+  uint64_t bytes;        /* each way */
+  size_t rcvbuf;         /* 0: as it is */
+  size_t piece;          /* what is written at once, and read each millisecond; 0: all that goes */
+  uint64_t limit;        /* of the clock, ns */
+  bool no_sack, one_way, check;
+  const struct tcp_cc *cc;
+};
+
+static void open_wire(struct net *n, const struct plan *p) {
+  struct nic *na, *nb;
+  struct nic_fault_config f = p->fault;
+  memset(n, 0, sizeof(*n));
+  cr_assert_eq(loop_sim_new(&n->loop), 0);
+  cr_assert_eq(nic_memory_pair(n->loop, 1500, 8192, &na, &nb), 0);
+  cr_assert_eq(nic_fault_wrap(na, &f, &na), 0);
+  f.seed = ~f.seed;
+  cr_assert_eq(nic_fault_wrap(nb, &f, &nb), 0);
+  if (p->no_sack) {
+    na = strip_wrap(na);
+    nb = strip_wrap(nb);
+  }
+  n->nic_a = na;
+  cr_assert_eq(stack_new(n->loop, &n->s), 0);
+  cr_assert_eq(stack_if_add(n->s, na, "a", NULL, NULL, &n->a), 0);
+  cr_assert_eq(stack_if_add(n->s, nb, "b", NULL, NULL, &n->b), 0);
+  n->addr_a = addr_of("10.0.0.1");
+  n->addr_b = addr_of("10.0.0.2");
+  cr_assert_eq(stack_if_set_ipv4(n->a, &n->addr_a, 24, NULL), 0);
+  cr_assert_eq(stack_if_set_ipv4(n->b, &n->addr_b, 24, NULL), 0);
+}
+
+/* Reads not more than so much, and checks it. */
+static void read_piece(struct end *e, size_t most) {
+  struct iovec iov;
+  while (most && stack_conn_peek(e->c, &iov, 1) > 0) {
+    size_t k = MIN(iov.iov_len, most);
+    for (size_t i = 0; i < k; i++)
+      e->bad |= ((uint8_t *)iov.iov_base)[i] != pattern(e->got + i);
+    stack_conn_consume(e->c, k);
+    e->got += k;
+    most -= k;
+  }
+  e->eof = stack_conn_eof(e->c);
+}
+
+static void write_piece(struct end *e, size_t most, uint64_t all) {
+  e->to_send = MIN(e->to_send + most, all);
+  e->shut_after = e->to_send == all;
+  end_send(e);
+}
+
+static void tune(struct end *e, const struct plan *p) {
+  if (p->rcvbuf)
+    stack_conn_set_rcvbuf(e->c, p->rcvbuf);
+  e->hold = p->piece != 0;
+}
+
+/* Returns how long the transfer took, and leaves nothing behind. */
+static uint64_t transfer(const struct plan *p) {
+  struct net n;
+  struct end end[2] = {{0}, {0}};
+  uint64_t want[2] = {p->one_way ? 0 : p->bytes, p->bytes}, took = 0;
+  open_wire(&n, p);
+  end_pair(&n, &end[0], &end[1]);
+  if (p->cc)
+    for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+      (pcb->cc = p->cc)->init(pcb);
+  for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
+    cr_assert_eq(!(pcb->flags & TF_SACK), p->no_sack);
+  tune(&end[0], p);
+  tune(&end[1], p);
+  for (; took < p->limit && !(end[0].eof && end[1].eof && end[0].ended && end[1].ended); took += MS) {
+    for (int i = 0; i < 2; i++) {
+      if (end[i].to_send < want[!i] || !end[i].shut_after)
+        write_piece(&end[i], p->piece ? p->piece : p->bytes, want[!i]);
+      if (p->piece)
+        read_piece(&end[i], p->piece);
+      else
+        end_recv(&end[i]);
+    }
+    run(&n, 1 * MS);
+    if (p->check)
+      score_check("transfer", took / MS);
+  }
+  for (int i = 0; i < 2; i++) {
+    cr_expect_eq(end[i].got, want[i], "seed %lu loss %u reorder %u delay %lu: %lu of %lu bytes after %lu ms",
+                 (unsigned long)p->fault.seed, p->fault.loss_permille, p->fault.reorder_permille,
+                 (unsigned long)(p->fault.delay_ns / MS), (unsigned long)end[i].got, (unsigned long)want[i],
+                 (unsigned long)(took / MS));
+    cr_expect(!end[i].bad);
+    cr_expect_eq(end[i].why, STACK_END_CLOSED);
+  }
+  score_check("at the end", 0);
+  end_close(&end[0]);
+  end_close(&end[1]);
+  run(&n, 300 * SEC);
+  cr_expect_eq(stats_of(&n).asserts, 0);
+  cr_expect_eq(stats_of(&n).tcp_active, 0);
+  cr_expect_eq(stats_of(&n).pbuf_bytes, 0);
+  net_close(&n);
+  return took;
+}
+
+/* --- everything at once ------------------------------------------------------------------------------------------ */
+
+static const unsigned losses[] = {0, 1, 10, 50};
+static const uint64_t delays[] = {0, 10 * MS, 50 * MS};
+
+static void matrix(struct plan p, uint64_t seeds) {
+  for (uint64_t seed = 1; seed <= seeds; seed++)
+    for (size_t l = 0; l < ARRAY_SIZE(losses); l++)
+      for (size_t d = 0; d < ARRAY_SIZE(delays); d++)
+        for (unsigned bits = 0; bits < 8; bits++) {
+          p.fault = (struct nic_fault_config){.seed = seed * 1000003 + l * 101 + d * 11 + bits,
+                                              .loss_permille = losses[l],
+                                              .reorder_permille = bits & 1 ? 20 : 0,
+                                              .duplicate_permille = bits & 2 ? 20 : 0,
+                                              .corrupt_permille = bits & 4 ? 10 : 0,
+                                              .delay_ns = delays[d],
+                                              .jitter_ns = seed % 2 ? 0 : delays[d] / 4};
+          transfer(&p);
+        }
+}
+
+Test(sim_loss, large_writes) { matrix((struct plan){.bytes = 300000, .limit = 300 * SEC}, 2); }
+
+Test(sim_loss, large_writes_the_books_checked_each_millisecond) {
+  matrix((struct plan){.bytes = 150000, .limit = 300 * SEC, .check = true}, 1);
+}
+
+Test(sim_loss, tiny_writes_and_a_reader_as_slow) {
+  matrix((struct plan){.bytes = 30000, .piece = 137, .limit = 600 * SEC, .check = true}, 1);
+}
+
+Test(sim_loss, small_windows_that_close) {
+  matrix((struct plan){.bytes = 60000, .rcvbuf = 4096, .piece = 1000, .limit = 600 * SEC, .check = true}, 1);
+}
+
+Test(sim_loss, without_sack) { matrix((struct plan){.bytes = 150000, .limit = 600 * SEC, .no_sack = true, .check = true}, 1); }
+
+/* --- goodput ------------------------------------------------------------------------------------------------------ */
+
+#define WINDOW 400000u
+#define MSS 1460u
+
+static double rate(struct plan p, unsigned loss, uint64_t each_way, uint64_t bytes, uint64_t seeds) {
+  double bytes_in_all = 0, took = 0;
+  for (uint64_t seed = 1; seed <= seeds; seed++) {
+    p.fault = (struct nic_fault_config){.seed = seed * 65537, .loss_permille = loss, .delay_ns = each_way};
+    p.bytes = bytes;
+    p.one_way = true;
+    p.limit = 600 * SEC;
+    p.rcvbuf = WINDOW;
+    took += (double)transfer(&p) / 1e9;
+    bytes_in_all += (double)bytes;
+  }
+  return bytes_in_all / took;
+}
+
+/* MSS / RTT * 1.22 / sqrt(p), bytes a second; not over the window. The roots are those of 0.001 and 0.01. */
+static double mathis(unsigned loss, double rtt) {
+  double root = loss == 1 ? 0.0316228 : 0.1, m = MSS / rtt * 1.22 / root;
+  return MIN(m, WINDOW / rtt);
+}
+
+static void expect_rate(double got, double least, const char *what) {
+  cr_log_info("%s: %.0f bytes/s, at least %.0f\n", what, got, least);
+  cr_expect_geq(got, least, "%s: %.0f bytes/s, at least %.0f", what, got, least);
+}
+
+Test(sim_loss, goodput_over_20_ms) {
+  expect_rate(rate((struct plan){0}, 0, 10 * MS, 20000000, 1), 0.8 * WINDOW / 0.020, "no loss");
+  expect_rate(rate((struct plan){0}, 1, 10 * MS, 4000000, 3), 0.8 * mathis(1, 0.020), "0.1 %");
+  expect_rate(rate((struct plan){0}, 10, 10 * MS, 2000000, 3), 0.8 * mathis(10, 0.020), "1 %");
+}
+
+Test(sim_loss, goodput_over_100_ms) {
+  expect_rate(rate((struct plan){0}, 0, 50 * MS, 20000000, 1), 0.8 * WINDOW / 0.100, "no loss");
+  expect_rate(rate((struct plan){0}, 1, 50 * MS, 4000000, 3), 0.8 * mathis(1, 0.100), "0.1 %");
+}
+
+Test(sim_loss, goodput_of_reno) {
+  expect_rate(rate((struct plan){.cc = &tcp_cc_reno}, 1, 10 * MS, 4000000, 3), 0.8 * mathis(1, 0.020), "0.1 %");
+  expect_rate(rate((struct plan){.cc = &tcp_cc_reno}, 10, 10 * MS, 2000000, 3), 0.8 * mathis(10, 0.020), "1 %");
+}
+
+Test(sim_loss, goodput_without_sack) {
+  struct plan p = {.no_sack = true};
+  expect_rate(rate(p, 0, 10 * MS, 20000000, 1), 0.8 * WINDOW / 0.020, "no loss");
+  expect_rate(rate(p, 1, 10 * MS, 4000000, 3), 0.5 * mathis(1, 0.020), "0.1 %");
+  expect_rate(rate(p, 10, 10 * MS, 2000000, 3), 0.5 * mathis(10, 0.020), "1 %");
+}
