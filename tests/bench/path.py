@@ -11,7 +11,7 @@ from daemon import Daemon
 from lab import NET, PORT, Missing
 
 PATH_NET = f"{NET}.3"
-BUFFER = 2 << 20  # bytes, of the daemon's connections (TCP_SND_BUF, TCP_WND) and of the kernel's beside it
+BUFFER = 6 << 20  # bytes, what the daemon's connections grow to (STACK_SNDBUF_MAX, socket.rcvbuf) and the kernel's beside it
 # delay one way in us, bit/s, frames in the queue, loss in ppm
 PATHS = {"100mbit_20ms": (10000, 100_000_000, 340, 0), "20ms_0.1": (10000, 0, 0, 1000), "20ms_1": (10000, 0, 0, 10000),
          "100ms_0": (50000, 0, 0, 0), "100ms_0.1": (50000, 0, 0, 1000)}
