@@ -96,14 +96,7 @@ static void open_wire(struct net *n, const struct plan *p) {
     na = strip_wrap(na);
     nb = strip_wrap(nb);
   }
-  n->nic_a = na;
-  cr_assert_eq(stack_new(n->loop, &n->s), 0);
-  cr_assert_eq(stack_if_add(n->s, na, "a", NULL, NULL, &n->a), 0);
-  cr_assert_eq(stack_if_add(n->s, nb, "b", NULL, NULL, &n->b), 0);
-  n->addr_a = addr_of("10.0.0.1");
-  n->addr_b = addr_of("10.0.0.2");
-  cr_assert_eq(stack_if_set_ipv4(n->a, &n->addr_a, 24, NULL), 0);
-  cr_assert_eq(stack_if_set_ipv4(n->b, &n->addr_b, 24, NULL), 0);
+  net_start(n, na, nb);
 }
 
 /* Reads not more than so much, and checks it. */

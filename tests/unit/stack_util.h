@@ -36,6 +36,18 @@ static inline struct net_endpoint ep(struct net_addr a, uint16_t port) {
   return (struct net_endpoint){.addr = a, .port = port};
 }
 
+/* The stack and its two interfaces over the ends of one wire. */
+static inline void net_start(struct net *n, struct nic *na, struct nic *nb) {
+  n->nic_a = na;
+  cr_assert_eq(stack_new(n->loop, &n->s), 0);
+  cr_assert_eq(stack_if_add(n->s, na, "a", NULL, NULL, &n->a), 0);
+  cr_assert_eq(stack_if_add(n->s, nb, "b", NULL, NULL, &n->b), 0);
+  n->addr_a = addr_of("10.0.0.1");
+  n->addr_b = addr_of("10.0.0.2");
+  cr_assert_eq(stack_if_set_ipv4(n->a, &n->addr_a, 24, NULL), 0);
+  cr_assert_eq(stack_if_set_ipv4(n->b, &n->addr_b, 24, NULL), 0);
+}
+
 /* fault NULL: a perfect wire. Each direction gets its own seed. */
 static inline void net_open(struct net *n, const struct nic_fault_config *fault) {
   struct nic *na, *nb;
@@ -48,14 +60,7 @@ static inline void net_open(struct net *n, const struct nic_fault_config *fault)
     f.seed = ~f.seed;
     cr_assert_eq(nic_fault_wrap(nb, &f, &nb), 0);
   }
-  n->nic_a = na;
-  cr_assert_eq(stack_new(n->loop, &n->s), 0);
-  cr_assert_eq(stack_if_add(n->s, na, "a", NULL, NULL, &n->a), 0);
-  cr_assert_eq(stack_if_add(n->s, nb, "b", NULL, NULL, &n->b), 0);
-  n->addr_a = addr_of("10.0.0.1");
-  n->addr_b = addr_of("10.0.0.2");
-  cr_assert_eq(stack_if_set_ipv4(n->a, &n->addr_a, 24, NULL), 0);
-  cr_assert_eq(stack_if_set_ipv4(n->b, &n->addr_b, 24, NULL), 0);
+  net_start(n, na, nb);
 }
 
 static inline void net_close(struct net *n) {
