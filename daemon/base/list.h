@@ -29,6 +29,12 @@ static inline void list_remove(struct list *n) {
   list_init(n);
 }
 
+/* All that is in from is in to then, which need not be initialized; from is empty. */
+static inline void list_take(struct list *from, struct list *to) {
+  list_insert_between(to, from, from->next);
+  list_remove(from);
+}
+
 /* The body may remove the current element; it may not remove the following one. */
 #define list_for_each(pos, head) \
   for (struct list *pos = (head)->next, *_next_##pos = pos->next; pos != (head); pos = _next_##pos, _next_##pos = pos->next)

@@ -158,8 +158,7 @@ void loop_task_cancel(struct loop_task *t) { list_remove(&t->link); }
 size_t loop_base_tasks(struct loop *loop) {
   struct list now;
   size_t calls = 0;
-  list_insert_between(&now, &loop->tasks, loop->tasks.next);
-  list_remove(&loop->tasks); /* now is the head of what was queued */
+  list_take(&loop->tasks, &now);
   while (!list_empty(&now)) {
     struct loop_task *t = list_first(&now, struct loop_task, link);
     list_remove(&t->link);

@@ -114,7 +114,7 @@ static bool may_hold(size_t size, size_t frame) {
 }
 
 struct nic_buf *nic_buf_copy(const struct nic_frame *f) {
-  size_t size = HEAD + PAD + f->len, at = 0;
+  size_t size = HEAD + PAD + f->len;
   struct nic_buf *b = may_hold(size, f->len) ? make(EXACT, size) : NULL;
   if (!b) {
     pool.refused++;
@@ -122,10 +122,7 @@ struct nic_buf *nic_buf_copy(const struct nic_frame *f) {
   }
   b->data = (uint8_t *)b + HEAD + PAD;
   b->len = (uint32_t)f->len;
-  for (unsigned i = 0; i < f->n_iov; i++) {
-    memcpy(b->data + at, f->iov[i].iov_base, f->iov[i].iov_len);
-    at += f->iov[i].iov_len;
-  }
+  nic_frame_gather(f, b->data);
   pool.held += size;
   return b;
 }

@@ -145,15 +145,11 @@ static bool fault_emit(struct nic_fault *f, const uint8_t *data, size_t len, con
 
 static bool fault_send_one(struct nic_fault *f, const struct nic_frame *frame) {
   struct fate fate = draw_fate(f, frame->len);
-  size_t at = 0;
 
   f->next_seq++;
   if (fate.lost)
     return true;
-  for (unsigned i = 0; i < frame->n_iov; i++) {
-    memcpy(f->frame + at, frame->iov[i].iov_base, frame->iov[i].iov_len);
-    at += frame->iov[i].iov_len;
-  }
+  nic_frame_gather(frame, f->frame);
   if (fate.corrupted)
     f->frame[fate.bit / 8] ^= (uint8_t)(1u << (fate.bit % 8));
   if (!fault_emit(f, f->frame, frame->len, &fate))

@@ -39,6 +39,12 @@ struct nic_frame {
   struct nic_offload off;
 };
 
+/* Its bytes in one piece: f->len of them. */
+static inline void nic_frame_gather(const struct nic_frame *f, uint8_t *to) {
+  for (unsigned i = 0; i < f->n_iov; to += f->iov[i++].iov_len)
+    memcpy(to, f->iov[i].iov_base, f->iov[i].iov_len);
+}
+
 /* Received: a chain of one or two buffers. They are the device's, which frees them after the upcall, unless
  * nic_rx_take was called. The first holds all headers, or all of the frame. */
 struct nic_buf;

@@ -205,13 +205,9 @@ static int cut_flat(const uint8_t *p, size_t len, const struct nic_offload *off,
 
 int nic_gso_cut(const struct nic_frame *f, void (*emit)(void *arg, const struct nic_frame *piece), void *arg) {
   _cleanup_free_ uint8_t *flat = malloc(f->len);
-  size_t at = 0;
   if (!flat)
     return -ENOMEM;
-  for (unsigned i = 0; i < f->n_iov; i++) {
-    memcpy(flat + at, f->iov[i].iov_base, f->iov[i].iov_len);
-    at += f->iov[i].iov_len;
-  }
+  nic_frame_gather(f, flat);
   if (f->off.gso != NIC_GSO_NONE)
     return cut_flat(flat, f->len, &f->off, emit, arg);
   int r = f->off.csum == NIC_CSUM_PARTIAL ? nic_csum_complete(flat, f->len, &f->off) : 0;

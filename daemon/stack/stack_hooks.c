@@ -113,7 +113,7 @@ err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, const
   }
   if (pcb->state != LISTEN) {
     stack_timer_touch(stack_the(), pcb);
-    stack_tcp_input(pcb);
+    stack_tcp_dirty(pcb);
     return ERR_OK;
   }
   struct tcp_pcb_listen *l = (struct tcp_pcb_listen *)pcb;

@@ -2,8 +2,8 @@
  * An interface: a device below, a netif of lwIP above. What is too short for the headers that lwIP will look at, not for
  * us, or of a protocol that is not configured ends here.
  *
- * No byte is copied on the way. A frame that came lies in a buffer of the device's, and lwIP gets that as a pbuf; one
- * that lwIP made goes to the device while it is still in lwIP's hands, from where its bytes lie: an acknowledgement in
+ * No byte is copied on the way, but those of short frames. A frame that came lies in a buffer of the device's, and lwIP
+ * gets that as a pbuf; one that lwIP made goes to the device while it is still in lwIP's hands, from where its bytes lie: an acknowledgement in
  * the same turn may free them, and a segment that somebody else refers to is not retransmitted.
  */
 #include "stack/stack_listen_private.h"
@@ -48,19 +48,19 @@ static unsigned pieces_of(const struct pbuf *p, struct iovec iov[NIC_IOV_MAX]) {
 }
 
 /* gso_size > 0 on the first buffer: a segment of many packets, which the device cuts. */
-static err_t output(struct stack_if *i, struct pbuf *p, u16_t gso_size) {
+static err_t output(struct stack_if *i, struct pbuf *p) {
   struct iovec iov[NIC_IOV_MAX];
   struct nic_frame f = {.iov = iov, .len = p->tot_len};
   f.n_iov = pieces_of(p, iov);
   if (f.n_iov == 0) { /* in too many pieces for one call */
     struct pbuf *flat = pbuf_clone(PBUF_RAW, PBUF_RAM, p);
-    err_t e = flat ? output(i, flat, gso_size) : ERR_MEM;
+    err_t e = flat ? output(i, flat) : ERR_MEM;
     if (flat)
       pbuf_free(flat);
     return e;
   }
-  if ((gso_size > 0 || (i->nic->features & NIC_TX_CSUM)) &&
-      nic_tcp_partial(p->payload, p->len, p->tot_len, gso_size, &f.off) < 0) {
+  if ((p->gso_size > 0 || (i->nic->features & NIC_TX_CSUM)) &&
+      nic_tcp_partial(p->payload, p->len, p->tot_len, p->gso_size, &f.off) < 0) {
     i->nic->counters.tx_dropped++;
     return ERR_OK;
   }
@@ -75,7 +75,7 @@ static err_t linkoutput(struct netif *n, struct pbuf *p) {
     i->nic->counters.tx_dropped++;
     return ERR_OK;
   }
-  return output(i, p, p->gso_size);
+  return output(i, p);
 }
 
 /* Bounded (NETIF_LOOP_POLL_MAX): who answers each packet of his own could go on for ever. The rest is the next turn's. */

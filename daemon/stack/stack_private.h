@@ -132,7 +132,7 @@ void stack_udp_address_lost(struct stack *s, const struct net_addr *a);
 /* stack_tcp.c */
 void stack_tcp_init(void);
 void stack_tcp_serve(struct stack *s);
-void stack_tcp_input(struct tcp_pcb *pcb);
+void stack_tcp_dirty(struct tcp_pcb *pcb); /* the end of the turn is to look at it */
 bool stack_tcp_unwritten(const struct tcp_pcb *pcb); /* committed, not lwIP's, and nothing of it is on its way */
 bool stack_tcp_output_later(const struct tcp_pcb *pcb);
 void stack_tcp_leaves(struct tcp_pcb *pcb); /* its list: for now it still knows all about itself */

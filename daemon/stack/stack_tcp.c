@@ -152,8 +152,8 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb _unused_, err_t err _un
   return ERR_OK;
 }
 
-/* Every segment for a pcb comes by here, before lwIP handles it: some changes of state have no callback. */
-void stack_tcp_input(struct tcp_pcb *pcb) {
+/* For each segment, before lwIP handles it, and for each of its timers: some changes of state have no callback. */
+void stack_tcp_dirty(struct tcp_pcb *pcb) {
   struct stack_conn *c = conn_of_pcb(pcb);
   if (c)
     conn_dirty(c);
@@ -243,25 +243,17 @@ static void serve(struct stack_conn *c) {
   s->serving = NULL;
 }
 
-static void steal(struct list *from, struct list *to) {
-  list_init(to);
-  if (list_empty(from))
-    return;
-  list_insert_between(to, from->prev, from->next);
-  list_init(from);
-}
-
 /* First the upcalls, each connection at most once, then what they and the wire asked lwIP to send. */
 void stack_tcp_serve(struct stack *s) {
   struct list work;
-  steal(&s->dirty, &work);
+  list_take(&s->dirty, &work);
   while (!list_empty(&work)) {
     struct stack_conn *c = list_first(&work, struct stack_conn, dirty_link);
     list_remove(&c->dirty_link);
     list_append(&s->dirty, &c->dirty_link);
     serve(c);
   }
-  steal(&s->dirty, &work);
+  list_take(&s->dirty, &work);
   if (!list_empty(&work))
     stack_sync(s);
   while (!list_empty(&work)) {

@@ -48,7 +48,7 @@ struct stack_conn {
   const struct stack_conn_ops *ops; /* NULL: nobody holds it */
   void *arg;
   unsigned events;
-  bool held, connected, fin_in, fin_wanted, fin_sent, tx_blocked, want_ack;
+  bool held, connected, fin_in, fin_wanted, fin_sent, tx_blocked;
 
   struct list tx;
   size_t tx_len, tx_unwritten; /* not acknowledged, of these not handed to lwIP */

@@ -54,14 +54,11 @@ void conn_tune_receive(struct stack_conn *c, size_t n) {
   c->tune_ns = now;
 }
 
-void stack_conn_set_rcvbuf_max(struct stack_conn *c, size_t bytes) {
-  c->rx_max = bytes;
+static void set(struct stack_conn *c, size_t max, size_t at_first) {
+  c->rx_max = max;
   conn_shrunk(c);
-  conn_set_capacity(c, MIN(bytes, (size_t)STACK_RCVBUF));
+  conn_set_capacity(c, at_first);
 }
 
-void stack_conn_set_rcvbuf(struct stack_conn *c, size_t bytes) {
-  c->rx_max = bytes;
-  conn_shrunk(c);
-  conn_set_capacity(c, bytes);
-}
+void stack_conn_set_rcvbuf(struct stack_conn *c, size_t bytes) { set(c, bytes, bytes); }
+void stack_conn_set_rcvbuf_max(struct stack_conn *c, size_t bytes) { set(c, bytes, MIN(bytes, (size_t)STACK_RCVBUF)); }

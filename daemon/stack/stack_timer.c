@@ -182,7 +182,7 @@ static void visit(struct stack *s, struct tcp_pcb *pcb) {
   stack_timer_touch(s, pcb);
   if (stack_tcp_check_deadline(pcb))
     return;
-  stack_tcp_input(pcb); /* the end of the turn looks at what it has to send */
+  stack_tcp_dirty(pcb); /* it may have something to send that found no memory */
   if (fast_due(pcb) == 0 && tcp_fasttmr_pcb(pcb))
     return;
   s->cause = STACK_END_TIMED_OUT;

@@ -64,11 +64,7 @@ uint32_t wheel_next(const struct wheel *w) { return list_empty(&w->expired) ? ne
 static void empty_slot(struct wheel *w, unsigned level) {
   unsigned i = index_at(w->now, level);
   struct list *from = &w->slots[level * WHEEL_SLOTS + i], work;
-  if (list_empty(from))
-    return;
-  list_init(&work);
-  list_insert_between(&work, from->prev, from->next);
-  list_init(from);
+  list_take(from, &work);
   w->used[level] &= ~(UINT64_C(1) << i);
   while (!list_empty(&work)) {
     struct wheel_timer *t = list_first(&work, struct wheel_timer, link);
