@@ -11,7 +11,7 @@
 #include <uv.h>
 
 struct uv_clock {
-  uv_timer_t timer; /* CLOCK_ID_MONO */
+  uv_timer_t timer; /* every deadline of CLOCK_ID_MONO, and of the other one what has passed already */
   uv_poll_t poll;   /* CLOCK_ID_BOOT: of its timerfd */
   int fd;
   uint64_t armed; /* what it is set to, 0: nothing */
@@ -86,8 +86,10 @@ static void on_timerfd(uv_poll_t *handle, int status _unused_, int events _unuse
 
 static void on_timer(uv_timer_t *handle) {
   struct loop_uv *l = handle->loop->data;
-  l->clock[CLOCK_ID_MONO].armed = 0;
-  (void)loop_base_fire(&l->base, CLOCK_ID_MONO, clock_real_ns(CLOCK_ID_MONO));
+  struct uv_clock *c = container_of(handle, struct uv_clock, timer);
+  const enum clock_id id = c == &l->clock[CLOCK_ID_MONO] ? CLOCK_ID_MONO : CLOCK_ID_BOOT;
+  c->armed = 0;
+  (void)loop_base_fire(&l->base, id, clock_real_ns(id));
 }
 
 static void set_timerfd(struct uv_clock *c, uint64_t next) {
@@ -96,10 +98,18 @@ static void set_timerfd(struct uv_clock *c, uint64_t next) {
   (void)timerfd_settime(c->fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* libuv counts whole milliseconds of the same clock, from what it was when this iteration began. */
-static void set_timer(struct loop_uv *l, struct uv_clock *c, uint64_t next) {
-  uint64_t at = (next + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC, now = uv_now(&l->uv);
-  if (next) {
+/* libuv counts whole milliseconds of the same clock, from what it was when this iteration began. What has passed is due in
+ * the next turn, whatever part of a millisecond it has. */
+static void set_clock(struct loop_uv *l, enum clock_id id, uint64_t next) {
+  struct uv_clock *c = &l->clock[id];
+  const uint64_t at = next / NSEC_PER_MSEC + 1, now = uv_now(&l->uv);
+  c->armed = next;
+  if (next && next <= clock_real_ns(id)) {
+    (void)uv_timer_start(&c->timer, on_timer, 0, 0);
+  } else if (id == CLOCK_ID_BOOT) {
+    (void)uv_timer_stop(&c->timer);
+    set_timerfd(c, next);
+  } else if (next) {
     (void)uv_timer_start(&c->timer, on_timer, at > now ? at - now : 0, 0);
   } else {
     (void)uv_timer_stop(&c->timer);
@@ -113,15 +123,8 @@ static void on_prepare(uv_prepare_t *handle) {
   apply_changes(l);
   for (int id = 0; id < CLOCK_ID_COUNT; id++) {
     uint64_t next = loop_base_next(&l->base, id);
-    struct uv_clock *c = &l->clock[id];
-    if (next == c->armed) {
-      continue;
-    }
-    c->armed = next;
-    if (id == CLOCK_ID_BOOT) {
-      set_timerfd(c, next);
-    } else {
-      set_timer(l, c, next);
+    if (next != l->clock[id].armed) {
+      set_clock(l, id, next);
     }
   }
 }
@@ -401,7 +404,9 @@ static const struct loop_ops uvloop_ops = {
 
 static int clocks_open(struct loop_uv *l) {
   struct uv_clock *c = &l->clock[CLOCK_ID_BOOT];
-  (void)uv_timer_init(&l->uv, &l->clock[CLOCK_ID_MONO].timer);
+  for (int id = 0; id < CLOCK_ID_COUNT; id++) {
+    (void)uv_timer_init(&l->uv, &l->clock[id].timer);
+  }
   c->fd = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
   if (c->fd < 0) {
     return -errno;
