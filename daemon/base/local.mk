@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 libcapnetd_la_SOURCES += \
+  daemon/base/block.c \
   daemon/base/child.c \
   daemon/base/clock.c \
   daemon/base/log.c \

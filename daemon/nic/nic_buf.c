@@ -1,48 +1,44 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * The receive buffers of the process. Big ones are mappings, so that giving one back gives its pages back, too.
+ * The receive buffers of the process.
  */
 #include "nic/nic_buf.h"
 
-#include <sys/mman.h>
+#include "base/block.h"
 
 enum kind { SMALL, BIG, EXACT };
 
 #define PAD 2u /* in front of the frame: the IP header, 14 bytes behind, is then aligned */
 #define HEAD sizeof(struct nic_buf)
-#define BIG_MAP 65536u
+#define SMALL_KEEP 512u /* so many wait for a frame at the most */
 #define TRIM_AFTER_NS NSEC_PER_SEC
 #define TRIM_KEEP (256u * 1024) /* waiting bytes that are not worth a timer */
 
-_Static_assert(HEAD + NIC_BUF_BIG <= BIG_MAP, "a big buffer is 64 KiB");
+_Static_assert(HEAD + NIC_BUF_BIG <= BLOCK_SIZE, "a big buffer is a block");
 _Static_assert(NIC_BUF_SMALL + NIC_BUF_BIG > NIC_SUPER_MAX, "a frame that is too long shows");
 
-/* Per kind: its bytes, and how many wait for a frame at the most. */
-static const struct {
-  size_t size;
-  unsigned keep;
-} kinds[] = {[SMALL] = {HEAD + PAD + NIC_BUF_SMALL, 512}, [BIG] = {BIG_MAP, 64}};
+static const size_t sizes[] = {[SMALL] = HEAD + PAD + NIC_BUF_SMALL, [BIG] = BLOCK_SIZE};
 
 static struct {
   size_t limit, allocated, held;
   uint64_t refused;
-  struct nic_buf *waiting[2];
-  unsigned n_waiting[2];
+  struct nic_buf *waiting; /* small ones */
+  unsigned n_waiting;
   bool quiet; /* trimmed, and nothing was wanted since */
 } pool = {.limit = NIC_BUF_LIMIT_DEFAULT};
 
 static void give_back(struct nic_buf *b) {
   pool.allocated -= b->size;
   if (b->kind == BIG)
-    (void)munmap(b, BIG_MAP);
+    (void)block_put(b);
   else
     free(b);
 }
 
-static struct nic_buf *pop(enum kind kind) {
-  struct nic_buf *b = pool.waiting[kind];
+static struct nic_buf *pop(void) {
+  struct nic_buf *b = pool.waiting;
   if (b) {
-    pool.waiting[kind] = b->next;
-    pool.n_waiting[kind]--;
+    pool.waiting = b->next;
+    pool.n_waiting--;
     b->next = NULL;
   }
   return b;
@@ -50,9 +46,8 @@ static struct nic_buf *pop(enum kind kind) {
 
 /* What waits in vain makes room for what is wanted. */
 static bool fits(size_t size) {
-  for (enum kind k = SMALL; k <= BIG; k++)
-    while (pool.allocated + size > pool.limit && pool.waiting[k])
-      give_back(pop(k));
+  while (pool.allocated + size > pool.limit && pool.waiting)
+    give_back(pop());
   return pool.allocated + size <= pool.limit;
 }
 
@@ -60,13 +55,9 @@ static struct nic_buf *make(enum kind kind, size_t size) {
   struct nic_buf *b;
   if (!fits(size))
     return NULL;
-  if (kind == BIG) {
-    b = mmap(NULL, BIG_MAP, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (b == MAP_FAILED)
-      return NULL;
-  } else if (!(b = malloc(size))) {
+  b = kind == BIG ? block_get() : malloc(size);
+  if (!b)
     return NULL;
-  }
   b->kind = kind;
   b->size = (uint32_t)size;
   b->next = NULL;
@@ -76,9 +67,9 @@ static struct nic_buf *make(enum kind kind, size_t size) {
 
 static struct nic_buf *get(enum kind kind) {
   pool.quiet = false;
-  struct nic_buf *b = pop(kind);
+  struct nic_buf *b = kind == SMALL ? pop() : NULL;
   if (!b)
-    b = make(kind, kinds[kind].size);
+    b = make(kind, sizes[kind]);
   if (b) {
     b->data = (uint8_t *)b + HEAD + (kind == SMALL ? PAD : 0);
     b->len = 0;
@@ -88,13 +79,13 @@ static struct nic_buf *get(enum kind kind) {
 
 /* Not handed out, or not any more. */
 static void put(struct nic_buf *b) {
-  if (b->kind == EXACT || pool.quiet || pool.n_waiting[b->kind] >= kinds[b->kind].keep) {
+  if (b->kind != SMALL || pool.quiet || pool.n_waiting >= SMALL_KEEP) {
     give_back(b);
     return;
   }
-  b->next = pool.waiting[b->kind];
-  pool.waiting[b->kind] = b;
-  pool.n_waiting[b->kind]++;
+  b->next = pool.waiting;
+  pool.waiting = b;
+  pool.n_waiting++;
 }
 
 struct nic_buf *nic_buf_free(struct nic_buf *b) {
@@ -135,10 +126,10 @@ void nic_buf_get_stats(struct nic_buf_stats *ret) {
 void nic_buf_set_limit(size_t bytes) { pool.limit = bytes; }
 
 void nic_buf_trim(void) {
-  for (enum kind k = SMALL; k <= BIG; k++)
-    while (pool.waiting[k])
-      give_back(pop(k));
+  while (pool.waiting)
+    give_back(pop());
   pool.quiet = true;
+  block_trim();
 }
 
 /* --- slots ------------------------------------------------------------------------------------------------------ */
@@ -176,7 +167,7 @@ static struct nic_buf *take_rest(struct nic_slot *s, size_t rest) {
 
 struct nic_buf *nic_slot_take(struct nic_slot *s, size_t len) {
   size_t rest = len > NIC_BUF_SMALL ? len - NIC_BUF_SMALL : 0;
-  size_t size = kinds[SMALL].size + (rest >= NIC_BUF_COPY ? BIG_MAP : rest ? HEAD + rest : 0);
+  size_t size = sizes[SMALL] + (rest >= NIC_BUF_COPY ? BLOCK_SIZE : rest ? HEAD + rest : 0);
   struct nic_buf *behind = NULL;
   if (!may_hold(size, len) || (rest && !(behind = take_rest(s, rest)))) {
     pool.refused++;
@@ -218,7 +209,7 @@ int nic_trim_init(struct nic_trim *t, struct loop *loop) {
 
 void nic_trim_used(struct nic_trim *t) {
   t->used = true;
-  if (pool.allocated > TRIM_KEEP && !loop_timer_armed(t->timer))
+  if (pool.allocated + block_waiting() > TRIM_KEEP && !loop_timer_armed(t->timer))
     arm(t);
 }
 

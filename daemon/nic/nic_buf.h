@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Receive buffers. A device reads a frame into a small buffer and, behind it, a big one; a frame that fits the small
- * one keeps only that. Whoever has a buffer owns it until nic_buf_free. Freed ones wait in a list for the next frame, the
- * one used last first, and go back to the system when nothing is received any more.
+ * one keeps only that. Whoever has a buffer owns it until nic_buf_free. Freed ones wait for the next frame, the one used
+ * last first, the big ones among the blocks of base/block.h; they go back to the system when nothing is received any more.
  *
  * One limit in bytes holds for all buffers of the process. What is above 15/16 of it is for short frames alone, so that
  * who does not read cannot keep acknowledgements, ARP and new connections out.
@@ -36,13 +36,13 @@ struct nic_buf *nic_buf_free(struct nic_buf *b);
 struct nic_buf *nic_buf_copy(const struct nic_frame *f);
 
 struct nic_buf_stats {
-  size_t limit, allocated; /* bytes; allocated has those that wait for a frame */
+  size_t limit, allocated; /* bytes; allocated has the small ones that wait for a frame */
   size_t held;             /* bytes of buffers that somebody owns */
   uint64_t refused;        /* frames for which there was none */
 };
 void nic_buf_get_stats(struct nic_buf_stats *ret);
 void nic_buf_set_limit(size_t bytes); /* what is held already stays */
-void nic_buf_trim(void);              /* gives back all that wait for a frame, and each one when it is freed from now on */
+void nic_buf_trim(void); /* gives back all that wait for a frame, and each one when it is freed from now on; blocks as well */
 
 /* --- for devices: a place to read one frame into ------------------------------------------------------------------ */
 
@@ -58,7 +58,8 @@ unsigned nic_slot_prepare(struct nic_slot *s, size_t max, struct iovec ret[NIC_S
 struct nic_buf *nic_slot_take(struct nic_slot *s, size_t len);
 void nic_slot_done(struct nic_slot *s);
 
-/* Trims when a device that has received much is quiet for a second. Without need no timer is armed. */
+/* Trims when a device that has received or sent much (who sends receives acknowledgements) is quiet for a second. Without
+ * need no timer is armed. */
 struct nic_trim {
   struct loop *loop;
   struct loop_timer *timer;

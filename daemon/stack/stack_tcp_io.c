@@ -164,7 +164,10 @@ static void free_chunk(struct stack_conn *c, struct tx_chunk *k) {
   struct stack *s = c->s;
   s->send_memory -= sizeof(*k) + k->cap;
   list_remove(&k->link);
-  free(k);
+  if (k->cap == STACK_CHUNK_MORE)
+    (void)block_put(k);
+  else
+    free(k);
   while (!list_empty(&s->starved)) { /* all: the first may not want it any more */
     struct stack_conn *other = list_first(&s->starved, struct stack_conn, starved_link);
     list_remove(&other->starved_link);
@@ -186,7 +189,7 @@ static bool may_send(const struct stack_conn *c) { return c->pcb && c->end == ST
 static struct tx_chunk *add_chunk(struct stack_conn *c) {
   size_t cap = c->tx_len ? STACK_CHUNK_MORE : STACK_CHUNK_FIRST;
   bool fits = c->s->send_memory + sizeof(struct tx_chunk) + cap <= c->s->limits.send_memory;
-  struct tx_chunk *k = fits ? malloc(sizeof(*k) + cap) : NULL;
+  struct tx_chunk *k = !fits ? NULL : cap == STACK_CHUNK_MORE ? block_get() : malloc(sizeof(*k) + cap);
   if (!k) {
     (void)stack_refuse(c->s, STACK_LIMIT_SEND_MEMORY);
     return NULL;

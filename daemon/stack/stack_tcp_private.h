@@ -11,6 +11,7 @@
 #ifndef CAPNET_STACK_TCP_PRIVATE_H
 #define CAPNET_STACK_TCP_PRIVATE_H
 
+#include "base/block.h"
 #include "stack/stack_private.h"
 
 /* Queues at first; they grow with what the path carries in one round trip (stack_tcp_tune.c). */
@@ -21,7 +22,7 @@
 #define STACK_RCVBUF_WAITING 65535u  /* until somebody accepts it: what a SYN can offer */
 #define STACK_RCVBUF_MIN 4096u
 #define STACK_CHUNK_FIRST (16u * 1024) /* of an empty queue: most exchanges are small */
-#define STACK_CHUNK_MORE (64u * 1024)
+#define STACK_CHUNK_MORE (BLOCK_SIZE - sizeof(struct tx_chunk)) /* a block */
 #define STACK_SMALL 700u             /* a payload shorter than this is copied */
 #define STACK_COALESCE 2048u         /* into buffers of this size */
 #define STACK_ORPHAN_NS (60 * NSEC_PER_SEC) /* a closed connection whose peer takes nothing more */
