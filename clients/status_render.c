@@ -163,6 +163,10 @@ static void render_interface(const json_t *interface, const struct style *s, boo
     wrap_escaped(&w, COLOUR_NONE, text, origin ? origin : "", origin ? ")" : "");
     free(text);
   }
+  const char *offloads = status_string(interface, "offloads");
+  if (offloads) {
+    wrap_escaped(&w, COLOUR_NONE, "offloads ", offloads, "");
+  }
   (void)fputc('\n', s->out);
   render_addresses(interface, s);
   if (verbose) {

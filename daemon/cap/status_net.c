@@ -68,6 +68,7 @@ static void on_interface(void *arg, const struct stack_if_info *info) {
   m->mac = page_string(c->page, net_mac_format(info->mac, mac));
   m->mtu = info->mtu;
   m->mtu_origin = page_string(c->page, info->mtu_origin);
+  m->offloads = page_string(c->page, info->offloads);
   fill_counters(m, &info->nic);
   if (!netconf_of(c->room, info->name, &nc))
     return;

@@ -34,6 +34,7 @@ def lease():
         eq((address["prefix"], address["origin"]), (24, "dhcp"))
         assert 0 < address["valid_for_s"] <= 120, address
         eq((iface["kind"], iface["link"], iface["mtu"]), ("tap", True, 1500))
+        has(lab.client("capnet-status", "interfaces").stdout.replace("\n", " "), "offloads " + iface["offloads"])
         routes = {(r["destination"], r.get("gateway")) for r in s["routes"]}
         assert ("0.0.0.0/0", GATEWAY) in routes and ("10.99.0.0/24", None) in routes, routes
         eq([(x["address"], x["origin"]) for x in s["resolver"]["servers"]], [(GATEWAY, "dhcp")])

@@ -18,7 +18,7 @@ static const struct item_spec items[] = {
 
 /* All pages of one answer, counted; the client reads nothing before all of `wait_ms` have passed. */
 struct view {
-  unsigned pages, sockets, dead, grants, interfaces, daemon, routes, neighbours;
+  unsigned pages, sockets, dead, grants, interfaces, plain, daemon, routes, neighbours;
   uint64_t ids, frames;
   int code;
   bool whole;
@@ -28,6 +28,8 @@ struct view {
 static void count(struct view *v, const Capnet__StatusPage *m) {
   v->pages++;
   v->interfaces += m->n_interfaces;
+  for (size_t i = 0; i < m->n_interfaces; i++)
+    v->plain += m->interfaces[i]->offloads && strcmp(m->interfaces[i]->offloads, "none") == 0;
   v->routes += m->n_routes;
   v->neighbours += m->n_neighbours;
   v->sockets += m->n_sockets;
@@ -129,6 +131,7 @@ Test(cap_status, reading_sends_no_frame_and_changes_nothing) {
   cr_expect_eq(memcmp(&first, &second, sizeof first), 0);
   cr_expect_eq(caps_now(&w).nodes, caps.nodes);
   cr_expect_eq(first.interfaces, 2);
+  cr_expect_eq(first.plain, 2, "a memory device has no offloads");
   cr_expect_eq(first.daemon, 1);
   world_close(&w);
 }

@@ -57,7 +57,7 @@ Test(status_render, each_section_says_what_it_knows) {
   char *text = rendered(shaped, 0, false, false);
   static const char *const parts[] = {
       "capnetd 0.1.0, pid 812, up 1d 02h",
-      "net0  link up  tap  device capnet0  mode dhcp  mac 02:9c:5a:11:22:33  mtu 1500 (dhcp)",
+      "net0  link up  tap  device capnet0  mode dhcp  mac 02:9c:5a:11:22:33  mtu 1500 (dhcp)  offloads tx-csum tx-tso4 rx-csum\n",
       "10.0.2.15/24                dhcp        23h 40m",
       "fe80::9c:5aff:fe11:2233/64  link-local  no end",
       "net1  link down",
