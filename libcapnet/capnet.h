@@ -134,6 +134,7 @@ struct capnet_addr {
 #define CAPNET_TCP_USER_TIMEOUT (1u << 3)
 #define CAPNET_TCP_IDLE_TIMEOUT (1u << 4)
 #define CAPNET_TCP_NODELAY (1u << 5)
+#define CAPNET_TCP_CONGESTION (1u << 6)
 struct capnet_tcp_options {
   unsigned set;
   uint32_t keepalive_idle_s;
@@ -142,6 +143,8 @@ struct capnet_tcp_options {
   uint32_t user_timeout_ms; /* RFC 5482 */
   uint32_t idle_timeout_ms;
   int nodelay;
+  char congestion[16]; /* controller of the congestion window by name: "cubic", "reno"; on a live connection, too, as
+                        * Linux's TCP_CONGESTION. MALFORMED (-EINVAL) names those that the daemon has */
 };
 
 enum capnet_tcp_end { /* the numbers of TcpEnd */
@@ -198,6 +201,10 @@ int capnet_tcp_listen(capnet *cap, const char *address, uint16_t port, unsigned 
 int capnet_tcp_listen_socket(capnet *cap, const char *address, uint16_t port, unsigned backlog, int refuse,
                              unsigned timeout_ms, int *ret_fd, capnet **ret_listener, struct capnet_addr *ret_local,
                              struct capnet_error *err);
+/* Either of them, by ret_fd NULL or not, with options that each connection begins with; options may be NULL. */
+int capnet_tcp_listen_options(capnet *cap, const char *address, uint16_t port, unsigned backlog, int refuse,
+                              const struct capnet_tcp_options *options, unsigned timeout_ms, int *ret_fd,
+                              capnet **ret_listener, struct capnet_addr *ret_local, struct capnet_error *err);
 /* Waits for a connection. ADDRESS_LOST, REVOKED. */
 int capnet_tcp_accept(capnet *listener, unsigned timeout_ms, struct capnet_tcp *ret, struct capnet_error *err);
 /* A descriptor that is readable (poll capnet_fd) when a connection waits; capnet_tcp_channel_accept takes it. */

@@ -70,6 +70,7 @@ static void options_to_wire(Capnet__TcpOptions *to, const struct capnet_tcp_opti
   PUT(CAPNET_TCP_IDLE_TIMEOUT, idle_timeout_ms);
   PUT(CAPNET_TCP_NODELAY, nodelay);
 #undef PUT
+  to->congestion = o->set & CAPNET_TCP_CONGESTION ? (char *)o->congestion : NULL;
 }
 
 static void options_from_wire(struct capnet_tcp_options *to, const Capnet__TcpOptions *o) {
@@ -84,6 +85,10 @@ static void options_from_wire(struct capnet_tcp_options *to, const Capnet__TcpOp
   GET(CAPNET_TCP_IDLE_TIMEOUT, idle_timeout_ms);
   GET(CAPNET_TCP_NODELAY, nodelay);
 #undef GET
+  if (o->congestion && strlen(o->congestion) < sizeof to->congestion) {
+    to->set |= CAPNET_TCP_CONGESTION;
+    strcpy(to->congestion, o->congestion);
+  }
 }
 
 /* Takes a connection out of the reply that c holds. */
@@ -165,29 +170,36 @@ static int do_listen(capnet *cap, Capnet__TcpListenRequest *request, unsigned ti
   return call_done(&c, r);
 }
 
-int capnet_tcp_listen(capnet *cap, const char *address, uint16_t port, unsigned backlog, unsigned timeout_ms,
-                      capnet **ret_listener, struct capnet_addr *ret_local, struct capnet_error *err) {
+int capnet_tcp_listen_options(capnet *cap, const char *address, uint16_t port, unsigned backlog, int refuse,
+                              const struct capnet_tcp_options *options, unsigned timeout_ms, int *ret_fd,
+                              capnet **ret_listener, struct capnet_addr *ret_local, struct capnet_error *err) {
   Capnet__TcpListenRequest request = CAPNET__TCP_LISTEN_REQUEST__INIT;
+  Capnet__TcpOptions wire = CAPNET__TCP_OPTIONS__INIT;
   request.address = (char *)address;
   request.has_port = 1;
   request.port = port;
   request.has_backlog = backlog != 0;
   request.backlog = backlog;
-  return do_listen(cap, &request, timeout_ms, NULL, ret_listener, ret_local, err);
+  request.has_socket = request.socket = ret_fd != NULL;
+  request.has_overflow = 1;
+  request.overflow = refuse ? CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_REFUSE : CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_WAIT;
+  if (options) {
+    options_to_wire(&wire, options);
+    request.options = &wire;
+  }
+  return do_listen(cap, &request, timeout_ms, ret_fd, ret_listener, ret_local, err);
+}
+
+int capnet_tcp_listen(capnet *cap, const char *address, uint16_t port, unsigned backlog, unsigned timeout_ms,
+                      capnet **ret_listener, struct capnet_addr *ret_local, struct capnet_error *err) {
+  return capnet_tcp_listen_options(cap, address, port, backlog, 0, NULL, timeout_ms, NULL, ret_listener, ret_local, err);
 }
 
 int capnet_tcp_listen_socket(capnet *cap, const char *address, uint16_t port, unsigned backlog, int refuse,
                              unsigned timeout_ms, int *ret_fd, capnet **ret_listener, struct capnet_addr *ret_local,
                              struct capnet_error *err) {
-  Capnet__TcpListenRequest request = CAPNET__TCP_LISTEN_REQUEST__INIT;
-  request.address = (char *)address;
-  request.has_port = request.has_socket = request.has_overflow = 1;
-  request.port = port;
-  request.has_backlog = backlog != 0;
-  request.backlog = backlog;
-  request.socket = 1;
-  request.overflow = refuse ? CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_REFUSE : CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_WAIT;
-  return do_listen(cap, &request, timeout_ms, ret_fd, ret_listener, ret_local, err);
+  return capnet_tcp_listen_options(cap, address, port, backlog, refuse, NULL, timeout_ms, ret_fd, ret_listener, ret_local,
+                                   err);
 }
 
 /* --- listeners ---------------------------------------------------------------------------------------------------- */

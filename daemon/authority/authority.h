@@ -24,6 +24,7 @@ struct auth_node;
 #define AUTH_DEPTH_MAX 16
 #define AUTH_NODES_MAX 131072
 #define AUTH_NAME_MAX 64 /* grant and item names, labels; with the NUL */
+#define AUTH_CONGESTION_MAX 16 /* name of a congestion controller, with the NUL */
 
 /* Who took it. Strings are cut to fit, and raw: escape before printing. */
 struct auth_taker {
@@ -40,6 +41,7 @@ struct auth_spec {
   const char *name;                /* of the item in its grant, or a label; NULL: the parent's */
   const struct auth_rights *rights; /* NULL: the parent's (copied) */
   const uint64_t *limits;          /* AUTH_LIMIT_COUNT values, AUTH_LIMIT_INHERIT where the parent's; NULL: all inherited */
+  const char *congestion;          /* controller of its connections unless they ask; NULL: the parent's */
   uint64_t expires_ns;             /* boot-time; 0: never (a parent's earlier end still holds) */
   const struct auth_taker *taker;  /* NULL: the parent's */
   uint64_t taken_at_us;            /* wall clock */
@@ -104,6 +106,7 @@ struct auth_node_info {
   enum auth_kind kind;
   const char *grant, *name;
   const struct auth_rights *rights;
+  const char *congestion; /* as in the spec, never checked here; "": none is named */
   struct auth_taker taker;
   uint64_t taken_at_us, expires_ns;
   unsigned holds, children;

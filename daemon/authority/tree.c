@@ -115,6 +115,8 @@ static void resolve_names(struct auth_node *n, const struct auth_node *parent, c
   const char *name = spec->name ? spec->name : parent ? parent->name : "";
   (void)snprintf(n->grant, sizeof(n->grant), "%s", grant);
   (void)snprintf(n->name, sizeof(n->name), "%s", name);
+  const char *congestion = spec->congestion ? spec->congestion : parent ? parent->congestion : "";
+  (void)snprintf(n->congestion, sizeof(n->congestion), "%s", congestion);
   if (spec->taker)
     n->taker = *spec->taker;
   else if (parent)
@@ -219,6 +221,7 @@ void auth_info(const struct auth_node *n, struct auth_node_info *ret) {
                                  .grant = n->grant,
                                  .name = n->name,
                                  .rights = n->rights,
+                                 .congestion = n->congestion,
                                  .taker = n->taker,
                                  .taken_at_us = n->taken_at_us,
                                  .denied = n->denied,

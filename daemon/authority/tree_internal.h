@@ -42,7 +42,7 @@ struct auth_node {
   bool reaped;   /* `ended` was called; then all below were, too */
   uint64_t id;
   enum auth_kind kind;
-  char grant[AUTH_NAME_MAX], name[AUTH_NAME_MAX];
+  char grant[AUTH_NAME_MAX], name[AUTH_NAME_MAX], congestion[AUTH_CONGESTION_MAX];
   struct auth_rights *rights;
   struct auth_taker taker;
   struct uid_use *uid; /* NULL while nobody took it */

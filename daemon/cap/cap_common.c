@@ -72,6 +72,7 @@ static void common_describe(Capnet__Capability_Service *service, const Capnet__D
   reply.kind = (char *)auth_kind_name(info.kind);
   reply.grant = (char *)info.grant;
   reply.rights = cap_rights_lines(info.rights, &reply.n_rights);
+  reply.congestion = info.congestion[0] ? (char *)info.congestion : NULL;
   reply.n_limits = AUTH_LIMIT_COUNT;
   reply.limits = limit_list;
   const uint64_t now = loop_now(call_loop(call), CLOCK_ID_BOOT);

@@ -199,6 +199,7 @@ static int add_item(struct cap_bundle *b, const struct cap_bundle_item *item, st
                                  .name = item->name,
                                  .rights = item->rights,
                                  .limits = item->limits,
+                                 .congestion = item->congestion,
                                  .expires_ns = item->expires_ns};
   struct item *it = &b->items[b->n];
   it->name = strdup(item->name);

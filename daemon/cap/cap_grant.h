@@ -13,6 +13,7 @@ struct cap_bundle_item {
   enum auth_kind kind;
   const struct auth_rights *rights;
   const uint64_t *limits; /* AUTH_LIMIT_COUNT, or NULL */
+  const char *congestion; /* of its connections; NULL: the default */
   uint64_t expires_ns;    /* boot-time; 0: no end */
 };
 

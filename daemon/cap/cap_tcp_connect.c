@@ -75,22 +75,20 @@ static void tcp_connect_connect(Capnet__TcpConnectAuthority_Service *service, co
   struct call *call = data;
   struct cap *cap = cap_of(call);
   struct net_endpoint remote = {0}, local = {0};
-  struct stack_conn_options options = {0};
+  struct stack_conn_options options = tcp_options_preset(cap);
   enum flow_form_wish form;
   if (!tcp_endpoint_parse(call, "remote", rq->remote, false, &remote) ||
       (rq->local && !tcp_endpoint_parse(call, "local", rq->local, true, &local)) || !decide(call, &remote) ||
       !local_allowed(call, &local) || !tcp_form_parse(call, rq->has_form, rq->form, &form) ||
-      !cap_charge(call, LIMIT_SOCKETS, 1))
+      !tcp_options_parse(call, rq->options, &options) || !cap_charge(call, LIMIT_SOCKETS, 1))
     return;
-  tcp_options_parse(rq->options, &options);
   struct connect *c = calloc(1, sizeof *c);
   struct flow_label label;
   tcp_label(cap->node, &label);
   int r = -ENOMEM;
   if (c) {
     *c = (struct connect){.call = call, .cap = cap, .form = form};
-    r = flow_connect(cap_room(cap), rq->local ? &local : NULL, &remote, rq->options ? &options : NULL, &label, &attempt_ops,
-                     c, &c->attempt);
+    r = flow_connect(cap_room(cap), rq->local ? &local : NULL, &remote, &options, &label, &attempt_ops, c, &c->attempt);
   }
   if (r < 0) {
     auth_uncharge(cap->node, LIMIT_SOCKETS, 1);

@@ -133,6 +133,13 @@ static void tcp_listen_listen(Capnet__TcpListenAuthority_Service *service, const
     cap_malformed(call, backlog ? "overflow" : "backlog", backlog ? "no such policy" : "at least 1");
     return;
   }
+  struct stack_conn_options conn = tcp_options_preset(cap);
+  if (!tcp_options_parse(call, rq->options, &conn))
+    return;
+  if (!stack_conn_options_valid(&conn)) {
+    cap_malformed(call, "options", "an option is out of range");
+    return;
+  }
   if (!interface_address(call).family) {
     call_error(call, -ENONET, NULL, NULL, "no interface has an address yet");
     return;
@@ -141,6 +148,7 @@ static void tcp_listen_listen(Capnet__TcpListenAuthority_Service *service, const
       .bind = w.bind,
       .options = {.backlog = backlog,
                   .follow = w.rq.interface_address,
+                  .conn = conn,
                   .overflow = rq->overflow == CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_REFUSE ? STACK_OVERFLOW_REFUSE
                                                                                          : STACK_OVERFLOW_WAIT},
       .socket = rq->socket};

@@ -80,7 +80,8 @@ static void tcp_socket_set_options(Capnet__TcpSocket_Service *service, const Cap
   struct flow_info info;
   flow_info(s->flow, &info);
   struct stack_conn_options o = info.conn.options;
-  tcp_options_parse(rq->options, &o);
+  if (!tcp_options_parse(data, rq->options, &o))
+    return;
   int r = flow_set_options(s->flow, &o);
   if (r < 0) {
     call_error(data, r, NULL, "options", "an option is out of range");

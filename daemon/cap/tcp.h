@@ -17,8 +17,10 @@ struct tcp_endpoint_text {
 };
 Capnet__TcpEndpoint *tcp_endpoint_fill(struct tcp_endpoint_text *t, const struct net_endpoint *e);
 
-/* Absent members keep what *o has. */
-void tcp_options_parse(const Capnet__TcpOptions *m, struct stack_conn_options *o);
+/* What the connections of an authority begin with: all zero, but for what its grant presets. */
+struct stack_conn_options tcp_options_preset(const struct cap *authority);
+/* Absent members keep what *o has. Answers MALFORMED, naming the controllers that there are, and returns false. */
+bool tcp_options_parse(struct call *call, const Capnet__TcpOptions *m, struct stack_conn_options *o);
 void tcp_options_fill(Capnet__TcpOptions *m, const struct stack_conn_options *o);
 
 /* Answers MALFORMED, or UNAVAILABLE for a real socket where there are none, and returns false. */

@@ -39,9 +39,29 @@ Capnet__TcpEndpoint *tcp_endpoint_fill(struct tcp_endpoint_text *t, const struct
   return &t->msg;
 }
 
-void tcp_options_parse(const Capnet__TcpOptions *m, struct stack_conn_options *o) {
+struct stack_conn_options tcp_options_preset(const struct cap *authority) {
+  struct auth_node_info info;
+  auth_info(authority->node, &info);
+  return (struct stack_conn_options){.congestion = info.congestion[0] ? stack_congestion_find(info.congestion) : NULL};
+}
+
+static bool congestion_parse(struct call *call, const char *name, struct stack_conn_options *o) {
+  char known[STACK_CONGESTION_STRLEN];
+  const char *found = stack_congestion_find(name);
+  if (found) {
+    o->congestion = found;
+    return true;
+  }
+  call_error(call, -EINVAL, NULL, "options.congestion", "there is no such congestion controller; there are %s",
+             stack_congestion_names(known));
+  return false;
+}
+
+bool tcp_options_parse(struct call *call, const Capnet__TcpOptions *m, struct stack_conn_options *o) {
   if (!m)
-    return;
+    return true;
+  if (m->congestion && !congestion_parse(call, m->congestion, o))
+    return false;
   if (m->has_keepalive_idle_s)
     o->keepalive_idle_s = m->keepalive_idle_s;
   if (m->has_keepalive_interval_s)
@@ -58,6 +78,7 @@ void tcp_options_parse(const Capnet__TcpOptions *m, struct stack_conn_options *o
     o->idle_timeout_ms = m->idle_timeout_ms;
   if (m->has_nodelay)
     o->nodelay = m->nodelay;
+  return true;
 }
 
 void tcp_options_fill(Capnet__TcpOptions *m, const struct stack_conn_options *o) {
@@ -70,6 +91,7 @@ void tcp_options_fill(Capnet__TcpOptions *m, const struct stack_conn_options *o)
   m->user_timeout_ms = o->user_timeout_ms;
   m->idle_timeout_ms = o->idle_timeout_ms;
   m->nodelay = o->nodelay;
+  m->congestion = o->congestion && o->congestion[0] ? (char *)o->congestion : NULL;
 }
 
 void tcp_no_sockets(struct call *call) {

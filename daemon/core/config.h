@@ -65,6 +65,7 @@ struct grant_item {
   enum auth_kind kind;
   struct auth_rights *rights;
   uint64_t limits[AUTH_LIMIT_COUNT]; /* AUTH_LIMIT_INHERIT: the grant's; never looser than it */
+  char congestion[AUTH_CONGESTION_MAX]; /* "": the grant's */
   uint64_t expires_s;                /* from the moment the grant is offered; 0: never */
 };
 
@@ -79,6 +80,7 @@ struct grant {
   char description[CONFIG_LINE_MAX + 1];
   struct grant_who users[CONFIG_WHO_MAX], groups[CONFIG_WHO_MAX];
   unsigned n_users, n_groups; /* none at all: root and our own uid only */
+  char congestion[AUTH_CONGESTION_MAX]; /* controller of its connections unless they ask; "": the daemon's default */
   uint64_t limits[AUTH_LIMIT_COUNT]; /* of the root; AUTH_LIMIT_INHERIT: the table's fallback */
   struct grant_item items[CONFIG_ITEMS_MAX];
   unsigned n_items;

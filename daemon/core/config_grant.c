@@ -3,6 +3,7 @@
  */
 #include "core/config.h"
 #include "core/config_ini.h"
+#include "stack/stack_tcp.h"
 
 #include <stdio.h>
 
@@ -19,6 +20,16 @@ struct grant_context {
   struct config_parser *p;
   bool seen;
 };
+
+/* --- what both have ----------------------------------------------------------------------------------------------- */
+
+static int set_congestion(char into[AUTH_CONGESTION_MAX], const char *value, char reason[REASON_MAX]) {
+  char known[STACK_CONGESTION_STRLEN];
+  if (stack_congestion_find(value))
+    return config_text(into, AUTH_CONGESTION_MAX, value, reason);
+  return config_reason(reason, "\"%.40s\" is no congestion controller; there are %s", value,
+                       stack_congestion_names(known));
+}
 
 /* --- [grant] ------------------------------------------------------------------------------------------------------ */
 
@@ -53,10 +64,15 @@ static int set_groups(void *arg, const char *value, char reason[REASON_MAX]) {
   return add_who(ctx, ctx->g->groups, &ctx->g->n_groups, value, reason);
 }
 
+static int set_grant_congestion(void *arg, const char *value, char reason[REASON_MAX]) {
+  return set_congestion(((struct grant_context *)arg)->g->congestion, value, reason);
+}
+
 static const struct config_key grant_keys[] = {
     {"description", false, set_description},
     {"users", true, set_users},
     {"groups", true, set_groups},
+    {"socket.congestion", false, set_grant_congestion},
 };
 
 static int set_grant_limit(void *arg, const char *key, const char *value, char reason[REASON_MAX]) {
@@ -97,9 +113,17 @@ static int set_expires(void *arg, const char *value, char reason[REASON_MAX]) {
   return config_reason(reason, "\"%.40s\" is no span of time: 1 to 100000 with s, m, h or d", value);
 }
 
+static int set_item_congestion(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct grant_item *item = ((struct grant_context *)arg)->item;
+  if (item->kind != AUTH_TCP_CONNECT && item->kind != AUTH_TCP_LISTEN)
+    return config_reason(reason, "socket.congestion says nothing about %s", auth_kind_name(item->kind));
+  return set_congestion(item->congestion, value, reason);
+}
+
 static const struct config_key item_keys[] = {
     {"allow", true, set_allow},
     {"expires", false, set_expires},
+    {"socket.congestion", false, set_item_congestion},
 };
 
 /* Which limits say something about a kind; the others count for all. */
@@ -287,11 +311,12 @@ static bool rights_equal(const struct auth_rights *a, const struct auth_rights *
 
 static bool item_equal(const struct grant_item *a, const struct grant_item *b) {
   return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->expires_s == b->expires_s &&
-         memcmp(a->limits, b->limits, sizeof(a->limits)) == 0 && rights_equal(a->rights, b->rights);
+         strcmp(a->congestion, b->congestion) == 0 && memcmp(a->limits, b->limits, sizeof(a->limits)) == 0 && rights_equal(a->rights, b->rights);
 }
 
 bool grant_equal(const struct grant *a, const struct grant *b) {
   if (strcmp(a->name, b->name) != 0 || strcmp(a->description, b->description) != 0 ||
+      strcmp(a->congestion, b->congestion) != 0 ||
       !who_equal(a->users, a->n_users, b->users, b->n_users) ||
       !who_equal(a->groups, a->n_groups, b->groups, b->n_groups) ||
       memcmp(a->limits, b->limits, sizeof(a->limits)) != 0 || a->n_items != b->n_items)

@@ -65,10 +65,12 @@ static int make_bundle(struct offers *o, const struct grant *g, struct cap_bundl
   const uint64_t now = loop_now(caps_loop(o->caps), CLOCK_ID_BOOT);
   for (unsigned i = 0; i < g->n_items; i++) {
     const struct grant_item *it = &g->items[i];
+    const char *congestion = it->congestion[0] ? it->congestion : g->congestion;
     items[i] = (struct cap_bundle_item){.name = it->name,
                                         .kind = it->kind,
                                         .rights = it->rights,
                                         .limits = it->limits,
+                                        .congestion = congestion[0] ? congestion : NULL,
                                         .expires_ns = it->expires_s ? now + it->expires_s * NSEC_PER_SEC : 0};
   }
   struct auth_refusal why = {0};

@@ -31,10 +31,11 @@ struct stack_listen_options {
    * where it has to go next is never taken. It ends with the interface. A wildcard follows every address anyway. */
   bool follow;
   enum stack_overflow overflow;
+  struct stack_conn_options conn; /* what each connection begins with */
 };
 
 /* local.addr family 0 is every address; port 0 a random one. A specific bind beside a wildcard (or the reverse) of the
- * same port is -EADDRINUSE: one grant must not shadow another's. -EINVAL: backlog; -ENONET: the stack has no address;
+ * same port is -EADDRINUSE: one grant must not shadow another's. -EINVAL: backlog, or options of conn; -ENONET: the stack has no address;
  * -EADDRNOTAVAIL: not one of its own; -ENOBUFS: a limit, or no memory. */
 int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
                      const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret);

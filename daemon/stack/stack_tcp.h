@@ -92,8 +92,13 @@ struct stack_conn_options {
   uint32_t keepalive_idle_s, keepalive_interval_s, keepalive_count;
   uint32_t user_timeout_ms, idle_timeout_ms;
   bool nodelay;
+  const char *congestion; /* controller by name; NULL: as it is, the default of a new connection */
 };
 int stack_conn_set_options(struct stack_conn *c, const struct stack_conn_options *o); /* -EINVAL */
+bool stack_conn_options_valid(const struct stack_conn_options *o);
+const char *stack_congestion_find(const char *name); /* the controller's name, static; NULL: there is none of that name */
+#define STACK_CONGESTION_STRLEN 64
+const char *stack_congestion_names(char buf[STACK_CONGESTION_STRLEN]); /* of all, the default first: "cubic, reno" */
 
 struct stack_conn_info {
   struct net_endpoint local, remote;

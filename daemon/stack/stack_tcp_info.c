@@ -71,6 +71,7 @@ void stack_conn_info(const struct stack_conn *c, struct stack_conn_info *ret) {
   ret->end = c->end;
   ret->end_error = c->end_error;
   ret->options = c->options;
+  ret->options.congestion = ret->congestion; /* that in force */
   ret->recv_queue = c->rx_bytes;
   ret->recv_capacity = c->rx_capacity;
   ret->send_queue = c->tx_len;

@@ -22,6 +22,7 @@ struct stack_listener {
   struct list waiting; /* stack_conn.wait_link */
   unsigned n_waiting, backlog;
   enum stack_overflow overflow;
+  struct stack_conn_options conn; /* of each that comes */
   bool tell_acceptable, tell_ended;
   enum stack_end why;
   struct net_endpoint local;
@@ -80,6 +81,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
   c->connected = true;
   c->rx_capacity = c->rx_max = STACK_RCVBUF_WAITING;
   conn_window_open(c);
+  (void)stack_conn_set_options(c, &l->conn);
   c->listener = l;
   list_append(&l->waiting, &c->wait_link);
   l->n_waiting++;
@@ -164,7 +166,7 @@ static int open_pcb(struct stack_listener *l) {
 int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
                      const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret) {
   struct net_addr addr = net_addr_is_unspecified(&local->addr) ? (struct net_addr){0} : local->addr;
-  if (o->backlog < 1 || o->backlog > STACK_LISTEN_BACKLOG_MAX)
+  if (o->backlog < 1 || o->backlog > STACK_LISTEN_BACKLOG_MAX || !stack_conn_options_valid(&o->conn))
     return -EINVAL;
   if (!stack_has_address(s))
     return -ENONET;
@@ -181,7 +183,7 @@ int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const st
   if (!l)
     return -ENOBUFS;
   *l = (struct stack_listener){.s = s, .ops = ops, .arg = arg, .follows = follows, .backlog = o->backlog,
-                               .overflow = o->overflow, .local = {.addr = addr, .port = port}};
+                               .overflow = o->overflow, .conn = o->conn, .local = {.addr = addr, .port = port}};
   list_init(&l->waiting);
   list_init(&l->dirty_link);
   int r = open_pcb(l);
@@ -208,6 +210,8 @@ int stack_listener_accept(struct stack_listener *l, const struct stack_conn_ops 
   if (c->pcb)
     tcp_backlog_accepted(c->pcb);
   l->accepted++;
+  c->activity_ns = loop_now(l->s->loop, CLOCK_ID_MONO); /* its idle time-out begins with who holds it */
+  conn_timer_check(c);
   stack_conn_set_rcvbuf_max(c, TCP_WND);
   stack_conn_set_ops(c, ops, arg);
   *ret = c;

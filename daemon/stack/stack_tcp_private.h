@@ -93,6 +93,9 @@ size_t conn_send_limit(const struct stack_conn *c);
 void conn_tune_receive(struct stack_conn *c, size_t n);
 void conn_shrunk(struct stack_conn *c); /* its capacity counts as what it was at first */
 
+/* stack_congestion.c */
+void conn_use_congestion(struct stack_conn *c, const char *name); /* one that there is; pcb not NULL */
+
 /* stack_tcp_info.c */
 void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret);
 

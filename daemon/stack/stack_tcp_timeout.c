@@ -40,8 +40,12 @@ static bool keepalive_valid(const struct stack_conn_options *o) {
          o->keepalive_count >= 1 && o->keepalive_count <= 127 && all * 1000 <= UINT32_MAX;
 }
 
+bool stack_conn_options_valid(const struct stack_conn_options *o) {
+  return (!o->keepalive_idle_s || keepalive_valid(o)) && (!o->congestion || stack_congestion_find(o->congestion));
+}
+
 int stack_conn_set_options(struct stack_conn *c, const struct stack_conn_options *o) {
-  if (o->keepalive_idle_s && !keepalive_valid(o))
+  if (!stack_conn_options_valid(o))
     return -EINVAL;
   c->options = *o;
   if (!c->pcb)
@@ -58,6 +62,8 @@ int stack_conn_set_options(struct stack_conn *c, const struct stack_conn_options
     tcp_nagle_disable(c->pcb);
   else
     tcp_nagle_enable(c->pcb);
+  if (o->congestion)
+    conn_use_congestion(c, o->congestion);
   conn_timer_check(c);
   return 0;
 }

@@ -364,6 +364,26 @@ def socket_options():
             eq(c.end(), "TIMED_OUT")
 
 
+@case
+def congestion_controllers():
+    """The grant's controller carries a transfer to the kernel and is shown by name; a program may choose, live, too."""
+    with tcp_lab() as lab, Kept() as server:
+        lab.grant("tuned", ("connect", "allow = *:*", "socket.congestion = reno"))
+        lab.start()
+        with lab.take("tuned", "tcp-connect") as cap, wire.connect(cap, server.address) as c, server.get() as peer:
+            exchange(c.data, peer, BULK // 4)
+            (s,) = [s for s in lab.status("sockets")["sockets"] if s["kind"] == "tcp" and s["grant"] == "tuned"]
+            eq((s["congestion"], s["options"]["congestion"]), ("reno", "reno"))
+            assert s["bytes_out"] == s["bytes_in"] == BULK // 4, s
+            has(lab.client("capnet-status", "-v", "sockets").stdout.replace("\n", " "), "reno")
+        with lab.take("tuned", "tcp-connect") as cap, wire.connect(cap, server.address) as c, server.get() as peer:
+            got = c.control.call("SetOptions", {"options": {"congestion": "cubic"}})[0]["options"]
+            eq(got["congestion"], "cubic")
+            error = refused("MALFORMED", c.control.call, "SetOptions", {"options": {"congestion": "vegas"}})
+            has(error.message, "cubic, reno")
+            exchange(c.data, peer, BULK // 10)
+
+
 def with_pairs(function):
     """The same case where the operator wants no real sockets."""
     def case_with_pairs():

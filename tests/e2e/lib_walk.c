@@ -225,6 +225,13 @@ static void in_good_order(capnet *cap, int server, uint16_t port) {
   o = (struct capnet_tcp_options){.set = CAPNET_TCP_USER_TIMEOUT | CAPNET_TCP_NODELAY, .user_timeout_ms = 20000,
                                   .nodelay = 1};
   WORKS(capnet_tcp_set_options(tcp.control, &o, T, &got, &err));
+  CHECK((got.set & CAPNET_TCP_CONGESTION) && strcmp(got.congestion, "cubic") == 0);
+  o = (struct capnet_tcp_options){.set = CAPNET_TCP_CONGESTION, .congestion = "vegas"};
+  FAILS(capnet_tcp_set_options(tcp.control, &o, T, NULL, &err), EINVAL, "MALFORMED");
+  CHECK(strstr(err.message, "cubic, reno"));
+  strcpy(o.congestion, "reno");
+  WORKS(capnet_tcp_set_options(tcp.control, &o, T, &got, &err));
+  CHECK(strcmp(got.congestion, "reno") == 0);
   CHECK(got.user_timeout_ms == 20000 && got.keepalive_idle_s == 33 && got.keepalive_count == 9 && got.nodelay);
   FAILS(capnet_tcp_wait_end(tcp.control, 50, &s, &err), ETIME, "DEADLINE");
   WORKS(capnet_tcp_shutdown(tcp.control, T, &err));

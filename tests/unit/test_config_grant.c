@@ -15,9 +15,9 @@ static struct grant *parse(const char *text) {
 }
 
 static const char full[] = "[grant]\ndescription = the web ; and more\nusers = root, 1000 1001\ngroups = adm\n"
-                           "limit.sockets = 1000\nlimit.bytes = 4M\n"
+                           "limit.sockets = 1000\nlimit.bytes = 4M\nsocket.congestion = reno\n"
                            "[connect]\nallow = 10.0.0.0/8:80-443\nallow = [2001:db8::/32]:443\nsockets = 4\n"
-                           "connect.time = 5s\nexpires = 2h\n"
+                           "connect.time = 5s\nexpires = 2h\nsocket.congestion = cubic\n"
                            "[tcp-connect other]\nallow = *:22\n"
                            "[listen]\nallow = interface-address:8080\nlisten.backlog = 5\n"
                            "[ping]\nallow = *\nping.count = 500\nping.interval.min = 1s\n"
@@ -51,6 +51,9 @@ Test(config_grant, a_full_file) {
   cr_expect_eq(g->items[0].limits[LIMIT_SOCKETS], 4u);
   cr_expect_eq(g->items[0].limits[LIMIT_CONNECT_TIME], 5000u);
   cr_expect_eq(g->items[0].expires_s, 7200u);
+  cr_expect_str_eq(g->congestion, "reno");
+  cr_expect_str_eq(g->items[0].congestion, "cubic");
+  cr_expect_str_eq(g->items[1].congestion, "", "the grant's");
   cr_expect_eq(g->items[1].limits[LIMIT_SOCKETS], AUTH_LIMIT_INHERIT);
   cr_expect_eq(g->limits[LIMIT_PING_COUNT], 500u, "the grant is as loose as its loosest item");
   cr_expect_eq(g->limits[LIMIT_PING_INTERVAL_MIN], AUTH_LIMIT_INHERIT, "tighter than the fallback: the item's only");
@@ -92,6 +95,8 @@ Test(config_grant, each_bad_value_is_named_with_line_and_key) {
       {"ping", "sockets", "1"},          {"dns", "allow", "*.example.com"}, {"dns", "dns.name", "254"},
       {"status", "allow", "everything"}, {"status", "lookups", "1"},       {"manager", "allow", "net0"},
       {"manager", "users", "root"},      {"dns more", "allow", "a b c"},
+      {"grant", "socket.congestion", "renoo"}, {"connect", "socket.congestion", ""}, {"listen", "socket.congestion", "CUBIC"},
+      {"ping", "socket.congestion", "reno"},
   };
   for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
     char text[256], want[64];
@@ -118,6 +123,11 @@ Test(config_grant, structure) {
       {"[grant]\n[ping ]\n", "no name of an item"},
       {"[grant]\ndescription = a\ndescription = b\n[ping]\nallow = *\n", "3 description: the key stands twice"},
       {"[grant]\n[ping]\nallow = *\npings = 1\npings = 1\n", "5 pings: the key stands twice"},
+      {"[grant]\n[listen]\nallow = *:80\nsocket.congestion = bbr\n",
+       "4 socket.congestion: \"bbr\" is no congestion controller; there are cubic, reno"},
+      {"[grant]\n[dns]\nallow = *\nsocket.congestion = reno\n", "4 socket.congestion: socket.congestion says nothing about dns"},
+      {"[grant]\n[connect]\nallow = *:80\nsocket.congestion = reno\nsocket.congestion = reno\n",
+       "5 socket.congestion: the key stands twice"},
       {"[grant]\nlimit.sockets = 3\n[connect]\nallow = *:*\nsockets = 4\n", "3 sockets: looser than the grant's"},
       {"[grant]\nlimit.ping.interval.min = 500\n[ping]\nallow = *\nping.interval.min = 499\n",
        "3 ping.interval.min: looser"},
@@ -172,7 +182,7 @@ Test(config_grant, equal_or_changed) {
     const char *from, *to;
   } changes[] = {{"the web", "the net"}, {"1001", "1002"},        {"groups = adm", "groups = tty"},
                  {"= 1000\n", "= 999\n"}, {"sockets = 4", "sockets = 5"}, {"2h", "3h"},
-                 {"80-443", "80-444"},   {"= grant", "= own"},    {"[dns]", "[dns x]"}};
+                 {"= reno", "= cubic"}, {"= cubic", "= reno"}, {"80-443", "80-444"},   {"= grant", "= own"},    {"[dns]", "[dns x]"}};
   for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
     char text[1024];
     const char *at = strstr(full, changes[i].from);

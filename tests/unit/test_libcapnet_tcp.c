@@ -76,6 +76,8 @@ static void connect_script(int fd, void *arg) {
   uint64_t call = fake_request(fd, M(0), &capnet__tcp_connect_request__descriptor, &body);
   Capnet__TcpConnectRequest *q = (Capnet__TcpConnectRequest *)body;
   p->seen_options = q->options ? (q->options->has_nodelay ? 1 : 0) | (q->options->has_user_timeout_ms ? 2 : 0) : -1;
+  if (q->options && q->options->congestion)
+    p->seen_options |= strcmp(q->options->congestion, "reno") == 0 ? 4 : 8;
   body_free(body);
   int data[2], control[2];
   give(fd, call, p, data, control);
@@ -124,6 +126,39 @@ Test(libcapnet_tcp, the_end_tells_its_reason) {
     capnet_close(cap);
     fake_stop(&f);
   }
+}
+
+/* A name is sent as it is, and only when its bit is set; one from an odd daemon is cut out, not cut off. */
+static void options_script(int fd, void *arg) {
+  for (unsigned i = 0; i < 2; i++) {
+    ProtobufCMessage *body;
+    uint64_t call = fake_request(fd, M(1), &capnet__tcp_set_options_request__descriptor, &body);
+    Capnet__TcpSetOptionsRequest *q = (Capnet__TcpSetOptionsRequest *)body;
+    *(int *)arg += q->options->congestion && strcmp(q->options->congestion, "reno") == 0;
+    Capnet__TcpSetOptionsReply reply = CAPNET__TCP_SET_OPTIONS_REPLY__INIT;
+    Capnet__TcpOptions o = CAPNET__TCP_OPTIONS__INIT;
+    o.congestion = (char *)(i ? "a-controller-with-a-long-name" : "reno");
+    reply.options = &o;
+    fake_reply(fd, call, &reply, false, NULL, 0);
+    body_free(body);
+  }
+}
+
+Test(libcapnet_tcp, a_congestion_controller_by_name) {
+  struct fake f;
+  int seen = 0;
+  struct capnet_tcp_options o = {.set = CAPNET_TCP_CONGESTION, .congestion = "reno"}, got;
+  capnet *cap = fake_start(&f, options_script, &seen);
+  cr_assert_eq(capnet_tcp_set_options(cap, &o, 0, &got, NULL), 0);
+  cr_expect_eq(got.set, CAPNET_TCP_CONGESTION);
+  cr_expect_str_eq(got.congestion, "reno");
+  o.set = 0;
+  cr_assert_eq(capnet_tcp_set_options(cap, &o, 0, &got, NULL), 0);
+  cr_expect_eq(got.set, 0);
+  cr_expect_str_eq(got.congestion, "");
+  capnet_close(cap);
+  fake_stop(&f);
+  cr_expect_eq(seen, 1);
 }
 
 Test(libcapnet_tcp, a_control_that_is_gone_is_no_good_end) {

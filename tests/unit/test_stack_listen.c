@@ -338,3 +338,33 @@ Test(stack_listen, who_is_refused_knows_at_once) {
   stack_conn_close(out.c);
   stack_listener_close(ear.l);
 }
+
+/* Before anybody accepts it, and before its first byte. */
+Test(stack_listen, connections_begin_with_the_listener_s_options) {
+  const struct stack_listen_options o = {.backlog = 4, .conn = {.congestion = "reno", .nodelay = true, .idle_timeout_ms = 5000}};
+  const struct stack_listen_options bad[] = {{.backlog = 4, .conn = {.congestion = "vegas"}},
+                                             {.backlog = 4, .conn = {.keepalive_idle_s = 32768}}};
+  struct ear ear;
+  struct end client = {0}, server = {0};
+  struct stack_conn_info info;
+  for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+    cr_expect_eq(try_listen(net.addr_b, &bad[i]), -EINVAL);
+  cr_assert_eq(ear_open(&ear, net.addr_b, 80, &o), 0);
+  end_connect(&client, &net, 80);
+  run(&net, 20 * SEC);
+  cr_expect_eq(client.connected, 1);
+  cr_expect_eq(client.ended, 0, "what waits in the backlog is nobody's idle connection yet");
+  cr_assert_eq(stack_listener_accept(ear.l, &end_ops, &server, &server.c), 0);
+  stack_conn_info(server.c, &info);
+  cr_expect_str_eq(info.congestion, "reno");
+  cr_expect(info.options.nodelay);
+  stack_conn_info(client.c, &info);
+  cr_expect_str_eq(info.congestion, "cubic", "the peer's is its own affair");
+  run(&net, 4900 * MS);
+  cr_expect_eq(server.ended, 0);
+  run(&net, 200 * MS);
+  cr_expect_eq(server.why, STACK_END_TIMED_OUT);
+  stack_conn_close(client.c);
+  stack_conn_close(server.c);
+  stack_listener_close(ear.l);
+}

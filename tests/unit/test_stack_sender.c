@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Packet scripts: how much is sent and when, and when the stack acknowledges. Patches 0027 and 0029 to 0033 of
- * third_party/lwip/patches.
+ * Packet scripts: how much is sent and when, and when the stack acknowledges. Patches 0027, 0029 to 0033 and 0060
+ * of third_party/lwip/patches.
  */
 #include "stack_script.h"
 
@@ -193,6 +193,106 @@ Test(stack_sender, p0032_cubic_keeps_seven_tenths) {
   pass(100);
   ack("10");
   cr_expect_eq(info().cwnd, 7 * K);
+}
+
+static int choose(const char *name) {
+  struct stack_conn_options o = {.congestion = name};
+  return stack_conn_set_options(e.c, &o);
+}
+
+/* So many packets of 1000 arrived, one ACK each, with more to send all the time. */
+static void arrive(unsigned from, unsigned to) {
+  char text[16];
+  for (unsigned k = from; k <= to; k++) {
+    snprintf(text, sizeof text, "%u", k);
+    ack(text);
+  }
+}
+
+Test(stack_sender, p0060_the_controller_that_is_chosen_decides) {
+  open_script(100000, true);
+  cr_assert_eq(choose("reno"), 0);
+  cr_expect_str_eq(info().congestion, "reno");
+  cr_expect_str_eq(info().options.congestion, "reno");
+  cr_expect_eq(info().cwnd, 10 * K);
+  put(10 * K);
+  pass(100);
+  ack("0 1-10");
+  cr_expect_eq(info().ssthresh, 5 * K, "half, not seven tenths");
+}
+
+/* Both ways round: what the path bears stays, in slow start, within a recovery and after it. */
+static void stays(const char *to) {
+  struct stack_conn_info before = info();
+  cr_assert_eq(choose(to), 0);
+  struct stack_conn_info after = info();
+  cr_expect_str_eq(after.congestion, to);
+  cr_expect(after.cwnd == before.cwnd && after.ssthresh == before.ssthresh && after.send_queue == before.send_queue);
+}
+
+Test(stack_sender, p0060_a_change_on_the_way_keeps_the_window) {
+  open_script(100000, true);
+  put(60 * K);
+  pass(100);
+  arrive(1, 10);
+  cr_expect_eq(info().cwnd, 20 * K);
+  stays("reno");
+  stays("cubic");
+  arrive(11, 12);
+  cr_expect_eq(info().cwnd, 22 * K, "slow start goes on");
+  pass(100);
+  ack("12 13-20");
+  uint32_t threshold = info().ssthresh;
+  cr_expect(threshold >= 22 * K * 7 / 10 - K && threshold <= 22 * K * 7 / 10, "%u", threshold);
+  stays("reno");
+  pass(100);
+  (void)out();
+  ack("34");
+  cr_expect_eq(info().ssthresh, threshold, "the recovery ends as it began");
+  cr_expect_eq(info().cwnd, threshold);
+  put(60 * K);
+  uint32_t cwnd = info().cwnd;
+  pass(100);
+  arrive(35, 35 + cwnd / K);
+  cr_expect_eq(info().cwnd, cwnd + K, "reno: a packet a window");
+  stays("cubic");
+}
+
+/* CUBIC without a maximum that it knew: it begins where it is, and grows. */
+Test(stack_sender, p0060_cubic_begins_at_the_window_that_there_is) {
+  open_script(100000, true);
+  cr_assert_eq(choose("reno"), 0);
+  put(10 * K);
+  pass(100);
+  ack("0 1-10");
+  pass(100);
+  ack("10");
+  cr_expect_eq(info().cwnd, 5 * K);
+  cr_assert_eq(choose("cubic"), 0);
+  unsigned at = 10;
+  uint32_t last = 5 * K;
+  for (unsigned round = 0; round < 20; round++) {
+    unsigned n = info().cwnd / K;
+    put(n * K + K); /* always more than the window lets out */
+    pass(100);
+    arrive(at + 1, at + n);
+    at += n;
+    cr_expect_geq(info().cwnd, last);
+    cr_expect_leq(info().cwnd, last + last / 2, "round %u: %u after %u", round, info().cwnd, last);
+    last = info().cwnd;
+  }
+  cr_expect_gt(last, 8 * K);
+}
+
+Test(stack_sender, p0060_an_unknown_controller_changes_nothing) {
+  open_script(100000, true);
+  struct stack_conn_options o = {.nodelay = true, .congestion = "vegas"};
+  cr_expect_eq(stack_conn_set_options(e.c, &o), -EINVAL);
+  cr_expect_str_eq(info().congestion, "cubic");
+  cr_expect(!info().options.nodelay);
+  char names[STACK_CONGESTION_STRLEN];
+  cr_expect_str_eq(stack_congestion_names(names), "cubic, reno");
+  cr_expect_null(stack_congestion_find("cubi"));
 }
 
 Test(stack_sender, p0029_after_idleness_the_window_is_the_first_one) {
