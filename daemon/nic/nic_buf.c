@@ -77,6 +77,19 @@ static struct nic_buf *get(enum kind kind) {
   return b;
 }
 
+/* A buffer of just the size, which never waits for another frame. */
+static struct nic_buf *make_exact(size_t pad, size_t len) {
+  struct nic_buf *b = make(EXACT, HEAD + pad + len);
+  if (b) {
+    b->data = (uint8_t *)b + HEAD + pad;
+    b->len = (uint32_t)len;
+  }
+  return b;
+}
+
+/* Who holds so much does not give it back at once: the room that a buffer has behind its frame is worth a copy. */
+static bool tight(void) { return pool.held > pool.limit / 4; }
+
 /* Not handed out, or not any more. */
 static void put(struct nic_buf *b) {
   if (b->kind != SMALL || pool.quiet || pool.n_waiting >= SMALL_KEEP) {
@@ -106,13 +119,11 @@ static bool may_hold(size_t size, size_t frame) {
 
 struct nic_buf *nic_buf_copy(const struct nic_frame *f) {
   size_t size = HEAD + PAD + f->len;
-  struct nic_buf *b = may_hold(size, f->len) ? make(EXACT, size) : NULL;
+  struct nic_buf *b = may_hold(size, f->len) ? make_exact(PAD, f->len) : NULL;
   if (!b) {
     pool.refused++;
     return NULL;
   }
-  b->data = (uint8_t *)b + HEAD + PAD;
-  b->len = (uint32_t)f->len;
   nic_frame_gather(f, b->data);
   pool.held += size;
   return b;
@@ -147,34 +158,32 @@ unsigned nic_slot_prepare(struct nic_slot *s, size_t max, struct iovec ret[NIC_S
   return 2;
 }
 
-/* The rest of a frame, behind the small buffer. */
-static struct nic_buf *take_rest(struct nic_slot *s, size_t rest) {
-  struct nic_buf *b = s->big;
-  if (!b || rest > NIC_BUF_BIG)
-    return NULL;
-  if (rest >= NIC_BUF_COPY) {
-    s->big = NULL;
-  } else {
-    b = make(EXACT, HEAD + rest);
-    if (!b)
-      return NULL;
-    b->data = (uint8_t *)b + HEAD;
-    memcpy(b->data, s->big->data, rest);
-  }
-  b->len = (uint32_t)rest;
+/* The buffer of the slot with len bytes in it, or a copy of these. */
+static struct nic_buf *take_piece(struct nic_buf **from, size_t pad, size_t len, bool copy) {
+  struct nic_buf *b = copy ? make_exact(pad, len) : TAKE_PTR(*from);
+  if (copy && b)
+    memcpy(b->data, (*from)->data, len);
+  if (b)
+    b->len = (uint32_t)len;
   return b;
 }
 
 struct nic_buf *nic_slot_take(struct nic_slot *s, size_t len) {
-  size_t rest = len > NIC_BUF_SMALL ? len - NIC_BUF_SMALL : 0;
-  size_t size = sizes[SMALL] + (rest >= NIC_BUF_COPY ? BLOCK_SIZE : rest ? HEAD + rest : 0);
-  struct nic_buf *behind = NULL;
-  if (!may_hold(size, len) || (rest && !(behind = take_rest(s, rest)))) {
+  size_t rest = len > NIC_BUF_SMALL ? len - NIC_BUF_SMALL : 0, first = len - rest;
+  bool copy_first = tight(), copy_rest = rest < NIC_BUF_COPY || copy_first;
+  size_t size = (copy_first ? HEAD + PAD + first : sizes[SMALL]) + (!rest ? 0 : copy_rest ? HEAD + rest : BLOCK_SIZE);
+  struct nic_buf *b = NULL, *behind = NULL;
+  bool ok = may_hold(size, len) && (!rest || (s->big && rest <= NIC_BUF_BIG));
+  if (ok && rest)
+    ok = (behind = take_piece(&s->big, 0, rest, copy_rest)) != NULL;
+  if (ok)
+    ok = (b = take_piece(&s->small, PAD, first, copy_first)) != NULL;
+  if (!ok) {
+    if (behind)
+      put(behind);
     pool.refused++;
     return NULL;
   }
-  struct nic_buf *b = TAKE_PTR(s->small);
-  b->len = (uint32_t)(len - rest);
   b->next = behind;
   pool.held += size;
   return b;

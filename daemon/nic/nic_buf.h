@@ -4,7 +4,8 @@
  * last first, the big ones among the blocks of base/block.h; they go back to the system when nothing is received any more.
  *
  * One limit in bytes holds for all buffers of the process. What is above 15/16 of it is for short frames alone, so that
- * who does not read cannot keep acknowledgements, ARP and new connections out.
+ * who does not read cannot keep acknowledgements, ARP and new connections out. While more than a quarter of it is held,
+ * a frame is moved into buffers of its size: what is held then is little more than what came.
  */
 #ifndef CAPNET_NIC_BUF_H
 #define CAPNET_NIC_BUF_H

@@ -114,6 +114,7 @@ void stack_get_stats(const struct stack *s, struct stack_stats *ret) {
       .timer_visits = s->timer_visits,
       .udp = s->n_udps,
       .pbuf_bytes = stack_port_pbuf_bytes(),
+      .rx_promised = s->rx_first + s->rx_grown,
   };
   memcpy(ret->refused, s->refused, sizeof(ret->refused));
   ret->refused[STACK_LIMIT_MEMORY] = stack_port_refused();

@@ -90,6 +90,7 @@ struct stack_stats {
   uint64_t timer_visits; /* connections that a timer of TCP looked at */
   /* live objects */
   uint64_t tcp_active, tcp_time_wait, tcp_listening, udp, pbuf_bytes;
+  uint64_t rx_promised; /* bytes that all receive windows offer, with what lies there unread */
 };
 void stack_get_stats(const struct stack *s, struct stack_stats *ret);
 

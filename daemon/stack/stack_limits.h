@@ -7,7 +7,8 @@
  *   out of order      TCP_OOSEQ_MAX_BYTES and TCP_OOSEQ_MAX_PBUFS for each connection
  *   to oneself        LWIP_LOOPBACK_MAX_PBUFS packets on the way, NETIF_LOOP_POLL_MAX of them handled in one turn
  *   half-open         the backlog of the listener, with those that wait to be accepted
- *   receive queue     the capacity of the connection (stack_conn_set_rcvbuf), at most TCP_WND
+ *   receive queue     the capacity of the connection (stack_conn_set_rcvbuf), at most TCP_WND; of all connections a
+ *                     half of what may be received, down to TCP_SYN_WND each (stack_tcp_tune.c)
  */
 #ifndef CAPNET_STACK_LIMITS_H
 #define CAPNET_STACK_LIMITS_H

@@ -29,7 +29,7 @@ struct stack {
   struct list undelivered;     /* packets and neighbours: stack_neigh.c */
   unsigned n_conns, n_listeners, n_bound, n_udps, n_echoes, n_ifs;
   size_t send_memory; /* in use */
-  size_t rx_grown;    /* by how much receive windows are larger than at first */
+  size_t rx_first, rx_grown; /* what receive windows promise: at first, and by what they have grown (stack_tcp_tune.c) */
   struct stack_limits limits;
   uint64_t refused[STACK_LIMIT_COUNT], buckets[STACK_LIMIT_COUNT];
   struct loop_task turn;

@@ -48,7 +48,7 @@ struct stack_conn *conn_free(struct stack_conn *c) {
   list_remove(&c->starved_link);
   conn_rx_free(c);
   conn_tx_free(c);
-  conn_shrunk(c);
+  conn_promise_nothing(c);
   free(c->last);
   if (s->serving == c)
     s->serving = NULL;
@@ -147,6 +147,8 @@ static err_t on_connected(void *arg, struct tcp_pcb *pcb _unused_, err_t err _un
   struct stack_conn *c = arg;
   c->connected = true;
   list_remove(&c->wait_link);
+  if (c->rx_capacity < c->rx_max) /* nobody has set it to just so much */
+    c->rx_capacity = conn_first_window(c);
   conn_window_open(c);
   conn_event(c, CONN_CONNECTED);
   return ERR_OK;
@@ -223,6 +225,7 @@ static void serve(struct stack_conn *c) {
     conn_detach(c);
   if (!c->pcb) {
     conn_tx_free(c);
+    conn_promise(c);
     conn_end(c, STACK_END_CLOSED, 0);
   }
   if (!c->held || c->listener || !c->ops)
@@ -369,6 +372,7 @@ static void let_go(struct stack_conn *c) {
   if (c->s->serving == c)
     c->s->serving = NULL;
   conn_rx_free(c);
+  conn_promise_nothing(c); /* what comes now is answered with a RST */
   if (c->pcb)
     conn_dirty(c);
   else

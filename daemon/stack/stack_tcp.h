@@ -70,7 +70,7 @@ size_t stack_conn_unread(const struct stack_conn *c);
 bool stack_conn_eof(const struct stack_conn *c); /* the peer's FIN has come and every byte before it was consumed */
 /* How much the stack will queue for receiving: the window never exceeds it. Rounded to what TCP can offer. Shrinking it
  * after the first byte takes back no window that was promised: it counts as that is used up. _max: up to so much, as
- * long as the holder takes what comes; less at first. */
+ * long as the holder takes what comes; less at first, and the less the more the windows of all others promise. */
 void stack_conn_set_rcvbuf(struct stack_conn *c, size_t bytes);
 void stack_conn_set_rcvbuf_max(struct stack_conn *c, size_t bytes);
 

@@ -87,6 +87,8 @@ static void give_credit(struct stack_conn *c, size_t n) {
   size_t paid = MIN(n, c->rx_debt);
   c->rx_debt -= paid;
   c->rx_credit += n - paid;
+  if (paid || !c->pcb)
+    conn_promise(c);
   if (c->pcb && n)
     conn_dirty(c);
 }
@@ -114,14 +116,15 @@ static size_t bounded(const struct stack_conn *c, size_t bytes) {
   return MIN(MAX(bytes, min), (size_t)TCP_WND);
 }
 
-/* As long as nothing was received the window can be what we like, also less than the handshake said (RFC 9293 3.8.6
- * tells senders to bear it); lwIP assumes the whole of TCP_WND. */
+/* As long as nothing was received the window can be what we like. It is less than the handshake said only where a grant
+ * allows so little (RFC 9293 3.8.6 tells senders to bear it). */
 void conn_window_open(struct stack_conn *c) {
   struct tcp_pcb *pcb = c->pcb;
   c->rx_capacity = MIN(bounded(c, c->rx_capacity), (size_t)TCP_WND_MAX(pcb));
   pcb->rcv_wnd = pcb->rcv_ann_wnd = (tcpwnd_size_t)c->rx_capacity;
   pcb->rcv_ann_right_edge = pcb->rcv_nxt + pcb->rcv_ann_wnd;
   c->rx_credit = c->rx_debt = 0;
+  conn_promise(c);
 }
 
 void conn_set_capacity(struct stack_conn *c, size_t bytes) {

@@ -79,7 +79,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
   tcp_backlog_delayed(pcb);
   conn_attach(c, pcb);
   c->connected = true;
-  c->rx_capacity = c->rx_max = STACK_RCVBUF_WAITING;
+  c->rx_capacity = c->rx_max = STACK_RCVBUF_FLOOR; /* what the SYN said, until somebody accepts it */
   conn_window_open(c);
   (void)stack_conn_set_options(c, &l->conn);
   c->listener = l;

@@ -19,7 +19,9 @@
 #define STACK_SNDBUF_MAX (6u * 1024 * 1024)
 #define STACK_SNDBUF_PACKETS 4500u /* with a peer of small packets: each acknowledgement looks at all that are out */
 #define STACK_RCVBUF (512u * 1024) /* stack_conn_set_rcvbuf: up to TCP_WND */
-#define STACK_RCVBUF_WAITING 65535u  /* until somebody accepts it: what a SYN can offer */
+/* Where memory is promised to others already: what the SYN said, also until somebody accepts it. Never less (or two
+ * packets, where these are larger): a peer's first flight fits (RFC 6928), and nothing that was offered is taken back. */
+#define STACK_RCVBUF_FLOOR TCP_SYN_WND
 #define STACK_RCVBUF_MIN 4096u
 #define STACK_CHUNK_FIRST (16u * 1024) /* of an empty queue: most exchanges are small */
 #define STACK_CHUNK_MORE (BLOCK_SIZE - sizeof(struct tx_chunk)) /* a block */
@@ -57,7 +59,8 @@ struct stack_conn {
   struct pbuf *rx_head, *rx_tail;
   uint16_t rx_off, rx_room; /* consumed of the head; free in the tail */
   size_t rx_bytes, rx_capacity, rx_credit, rx_debt;
-  size_t rx_max, rx_grown, tune_bytes; /* how far the capacity may grow, has grown; taken since tune_ns */
+  size_t rx_first, rx_grown;  /* its part of the stack's sums */
+  size_t rx_max, tune_bytes;  /* how far the capacity may grow; taken since tune_ns */
   uint64_t tune_ns;
 
   struct stack_conn_options options;
@@ -91,7 +94,13 @@ void conn_tx_free(struct stack_conn *c);
 /* stack_tcp_tune.c */
 size_t conn_send_limit(const struct stack_conn *c);
 void conn_tune_receive(struct stack_conn *c, size_t n);
-void conn_shrunk(struct stack_conn *c); /* its capacity counts as what it was at first */
+void conn_promise(struct stack_conn *c); /* what it may come to hold has changed */
+void conn_promise_nothing(struct stack_conn *c);
+size_t conn_first_window(const struct stack_conn *c); /* so much it may offer when it begins */
+/* The sizes of windows, as numbers alone: share is what all connections together may have promised, others what those
+ * others have. */
+size_t tune_first(size_t share, size_t others);
+size_t tune_grown(size_t share, size_t others); /* by how much a window may have grown */
 
 /* stack_congestion.c */
 void conn_use_congestion(struct stack_conn *c, const char *name); /* one that there is; pcb not NULL */

@@ -23,6 +23,7 @@ struct crowd {
   struct stack_listener *l[CROWD_LISTENERS];
   struct crowd_end *clients, *servers;
   size_t n_clients, n_servers, max;
+  size_t deaf;        /* so many servers, the first ones, do not read */
   bool server_closes; /* as soon as it has accepted */
 };
 
@@ -35,6 +36,8 @@ static inline void crowd_ended(void *arg, enum stack_end why) {
 static inline void crowd_readable(void *arg) {
   struct crowd_end *e = arg;
   size_t n = stack_conn_unread(e->c);
+  if (e >= e->w->servers && e < e->w->servers + e->w->deaf)
+    return;
   e->got += n;
   stack_conn_consume(e->c, n);
 }

@@ -35,7 +35,8 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0032-tcp-cubic.patch \
 	third_party/lwip/patches/0033-tcp-ack-at-the-end-of-the-turn.patch \
 	third_party/lwip/patches/0034-tcp-window-of-an-acceptable-segment.patch \
-	third_party/lwip/patches/0060-tcp-choose-the-controller.patch
+	third_party/lwip/patches/0060-tcp-choose-the-controller.patch \
+	third_party/lwip/patches/0061-tcp-window-of-the-syn.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \

@@ -86,6 +86,7 @@
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 8
 #define TCP_WND (8 * 1024 * 1024)
+#define TCP_SYN_WND (16 * 1024) /* the first flight of a peer, RFC 6928 (patch): STACK_RCVBUF_FLOOR */
 #define TCP_SND_BUF (8 * 1024 * 1024)
 #define TCP_SND_QUEUELEN 32768
 #define TCP_SNDLOWAT (4 * 1460)
