@@ -16,6 +16,16 @@ u32_t stack_hook_isn(const ip_addr_t *local, u16_t lport, const ip_addr_t *remot
   return (u32_t)(now / 4000) + stack_isn_hash(local, lport, remote, rport);
 }
 
+/* RFC 7323 7.1: none of two connections tells the clock of the other, nor how long the machine is up. */
+u32_t stack_hook_ts_offset(const ip_addr_t *local, u16_t lport, const ip_addr_t *remote, u16_t rport) {
+  return stack_ts_hash(local, lport, remote, rport);
+}
+
+u32_t stack_hook_now_s(void) {
+  struct stack *s = stack_the();
+  return s ? (u32_t)(loop_now(s->loop, CLOCK_ID_MONO) / NSEC_PER_SEC) : 0;
+}
+
 u32_t stack_hook_now_us(void) {
   struct stack *s = stack_the();
   return s ? (u32_t)(loop_now(s->loop, CLOCK_ID_MONO) / NSEC_PER_USEC) : 0;

@@ -79,6 +79,7 @@ bool stack_neigh_waits(void); /* an entry is being asked for */
 void stack_rand_init(void);
 uint32_t stack_rand32(void);
 uint32_t stack_isn_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport);
+uint32_t stack_ts_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport);
 uint32_t stack_index_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport);
 /* Calls taken(arg, port) for ports in a random order until one is free; 0 when none is (RFC 6056). */
 uint16_t stack_random_port(bool (*taken)(void *arg, uint16_t port), void *arg);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Numbers that a stranger cannot guess: initial sequence numbers (RFC 6528), ports (RFC 6056), identifiers. All are
- * SipHash-2-4 under keys from getrandom, over a tuple or over a counter.
+ * Numbers that a stranger cannot guess: initial sequence numbers (RFC 6528), the offsets of timestamps (RFC 7323 7.1),
+ * ports (RFC 6056), identifiers. All are SipHash-2-4 under keys from getrandom, over a tuple or over a counter.
  */
 #include "stack/stack_private.h"
 
@@ -11,7 +11,7 @@
 #define PORT_COUNTERS 256u
 
 static struct {
-  uint64_t isn_key[2], rand_key[2], index_key[2], counter;
+  uint64_t isn_key[2], ts_key[2], rand_key[2], index_key[2], counter;
   uint16_t ports_given[PORT_COUNTERS];
   bool ready;
 } state;
@@ -50,7 +50,7 @@ static uint64_t siphash(const uint64_t key[2], const uint64_t *words, size_t n) 
 
 /* Without the kernel's random numbers nothing here is safe to start. */
 void stack_rand_init(void) {
-  uint64_t k[6];
+  uint64_t k[8];
   if (state.ready)
     return;
   if (getrandom(k, sizeof(k), 0) != (ssize_t)sizeof(k))
@@ -58,6 +58,7 @@ void stack_rand_init(void) {
   memcpy(state.isn_key, k, sizeof(state.isn_key));
   memcpy(state.rand_key, k + 2, sizeof(state.rand_key));
   memcpy(state.index_key, k + 4, sizeof(state.index_key));
+  memcpy(state.ts_key, k + 6, sizeof(state.ts_key));
   state.ready = true;
   for (size_t i = 0; i < PORT_COUNTERS; i++)
     state.ports_given[i] = (uint16_t)stack_rand32();
@@ -82,6 +83,10 @@ static uint64_t tuple_hash(const uint64_t key[2], const ip_addr_t *local, uint16
 
 uint32_t stack_isn_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport) {
   return (uint32_t)tuple_hash(state.isn_key, local, lport, remote, rport);
+}
+
+uint32_t stack_ts_hash(const ip_addr_t *local, uint16_t lport, const ip_addr_t *remote, uint16_t rport) {
+  return (uint32_t)tuple_hash(state.ts_key, local, lport, remote, rport);
 }
 
 /* For each segment that comes in: what IPv4 needs fits in two words. */

@@ -116,14 +116,13 @@ static inline void wire_arp(struct wire *w, uint16_t op, uint32_t from, uint32_t
 struct wire_tcp {
   uint16_t sport, dport;
   uint32_t seq, ack;
-  uint8_t flags;
+  uint8_t flags, fill;
   uint16_t wnd;
   const uint8_t *options;
   size_t n_options; /* a multiple of 4 */
-  size_t len;       /* of zeros behind it */
+  size_t len;       /* of data, each byte of it fill */
 };
 enum { WIRE_FIN = 1, WIRE_SYN = 2, WIRE_RST = 4, WIRE_PSH = 8, WIRE_ACK = 16 };
-
 /* On its way, and not looked at before wire_run: several of them are one batch. */
 static inline void wire_tcp_later(struct wire *w, const struct wire_tcp *t) {
   uint8_t f[1600] = {0};
@@ -138,6 +137,7 @@ static inline void wire_tcp_later(struct wire *w, const struct wire_tcp *t) {
   wire_put(h + 14, t->wnd, 2);
   if (t->n_options)
     memcpy(h + 20, t->options, t->n_options);
+  memset(h + 20 + t->n_options, t->fill, t->len);
   size_t n = wire_ip(w, f, 6, len);
   wire_l4_sum(f, len, 16);
   nic_send_one(w->far, f, n);

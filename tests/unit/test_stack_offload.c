@@ -10,22 +10,24 @@
 
 TestSuite(stack_offload, .init = setup, .fini = teardown, .timeout = 60);
 
-static uint8_t frame[NIC_SUPER_MAX + 64];
+static uint8_t frame[NIC_SUPER_MAX + 64], options[12];
+static size_t n_options;
 
 /* A segment of n bytes of the pattern from `from` on, of the connection that handshake() made. */
 static size_t segment(uint32_t seq, uint32_t ack, uint64_t from, size_t n) {
   uint8_t *h = frame + 34;
   memset(frame, 0, 54);
+  memcpy(h + 20, options, n_options);
   wire_put(h, 999, 2);
   wire_put(h + 2, 80, 2);
   wire_put(h + 4, seq, 4);
   wire_put(h + 8, ack, 4);
-  h[12] = 5 << 4;
+  h[12] = (uint8_t)((20 + n_options) / 4 << 4);
   h[13] = WIRE_ACK;
   wire_put(h + 14, 65000, 2);
   for (size_t i = 0; i < n; i++)
-    frame[54 + i] = pattern(from + i);
-  return wire_ip(&w, frame, 6, 20 + n);
+    frame[54 + n_options + i] = pattern(from + i);
+  return wire_ip(&w, frame, 6, 20 + n_options + n);
 }
 
 /* As the TAP does: read into a small and a big buffer. */
@@ -66,6 +68,37 @@ Test(stack_offload, super_frames_of_every_size_arrive_whole) {
   }
   cr_expect_not(e.bad);
   cr_expect_eq(stats().bad_checksum, 0);
+}
+
+/* Packets that the kernel joins have the same timestamp: the frame's is that of each of them. */
+Test(stack_offload, super_frames_with_timestamps) {
+  uint8_t o[16] = {2, 4, 5, 0xb4, 1, 1, 8, 10, 0, 0, 0, 9};
+  struct nic_offload off = super;
+  listen_on(80, 8);
+  wire_tcp(&w, &(struct wire_tcp){.sport = 999, .dport = 80, .seq = 1000, .flags = WIRE_SYN, .wnd = 65000,
+                                  .options = o, .n_options = sizeof o});
+  uint32_t ack = wire_get(wire_last(&w, 0) + 38, 4) + 1, seq = 1001;
+  memcpy(options, o + 4, 12);
+  n_options = 12;
+  off.hdr_len = 66;
+  off.gso_size = 1448;
+  cr_assert(deliver(segment(seq, ack, 0, 0), &partial));
+  cr_assert_eq(stack_listener_accept(l, &end_ops, &e, &e.c), 0);
+  wire_run(&w, 30 * MS);
+  for (uint32_t i = 0; i < 4; i++) {
+    unsigned before = w.n;
+    wire_put(options + 4, 10 + i, 4);
+    cr_assert(deliver(segment(seq, ack, seq - 1001, 2 * 1448), &off));
+    seq += 2 * 1448;
+    const uint8_t *f = wire_last(&w, 0);
+    cr_expect_eq(w.n, before + 1, "two packets are acknowledged at once");
+    cr_expect_eq(wire_get(f + 42, 4), seq);
+    cr_expect_eq(wire_get(f + 62, 4), 10 + i, "and the echo is theirs");
+  }
+  wire_put(options + 4, 12, 4);
+  cr_assert(deliver(segment(seq, ack, 0, 20000), &off));
+  cr_expect_eq(e.got, seq - 1001, "an old one, whole");
+  cr_expect_not(e.bad);
 }
 
 Test(stack_offload, a_super_frame_crosses_the_memory_pair_when_a_test_says_so) {
@@ -319,6 +352,30 @@ Test(stack_offload, a_large_segment_goes_down_whole_to_a_device_that_cuts) {
   hand_down(1460, 1460, 1);
   cr_expect_eq(last_off.gso, NIC_GSO_NONE, "one packet is an ordinary one");
   cr_expect_eq(last_len, 1514u);
+}
+
+/* TCP's options are a part of the header that each packet gets. */
+Test(stack_offload, a_large_segment_with_timestamps) {
+  uint8_t o[20] = {2, 4, 5, 0xb4, 1, 3, 3, 0, 1, 1, 8, 10, 0, 0, 0, 9};
+  listen_on(80, 8);
+  wire_tcp(&w, &(struct wire_tcp){.sport = 999, .dport = 80, .seq = 1000, .flags = WIRE_SYN, .wnd = 65000,
+                                  .options = o, .n_options = sizeof o});
+  uint32_t ack = wire_get(wire_last(&w, 0) + 38, 4) + 1;
+  memcpy(options, o + 8, 12);
+  n_options = 12;
+  cr_assert(deliver(segment(1001, ack, 0, 0), &partial));
+  cr_assert_eq(stack_listener_accept(l, &end_ops, &e, &e.c), 0);
+  w.near->features = NIC_TX_CSUM | NIC_TX_TSO4;
+  w.far->features = w.near->features;
+  w.far->up = &keeping;
+  e.to_send = 5 * 1448;
+  end_send(&e);
+  wire_run(&w, 0);
+  cr_expect_eq(last_off.gso, NIC_GSO_TCP4);
+  cr_expect_eq(last_off.gso_size, 1448);
+  cr_expect_eq(last_off.hdr_len, 66);
+  cr_expect_eq(last_len, 66u + 5 * 1448u);
+  check_partial();
 }
 
 Test(stack_offload, and_as_packets_to_one_that_cannot) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Where lwIP asks this room: initial sequence numbers, routing by source address, a look at what comes in, the index of
+ * Where lwIP asks this room: initial sequence numbers, clocks, routing by source address, a look at what comes in, the index of
  * connections (stack_hooks.c), whether it may answer (stack_limit.c); and tells of packets without a way (stack_neigh.c).
  */
 #ifndef CAPNET_LWIP_HOOKS_H
@@ -20,7 +20,9 @@ u32_t stack_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *
 struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest);
 int stack_hook_ip4_input(struct pbuf *p, struct netif *inp);
 err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, const struct pbuf *p);
+u32_t stack_hook_ts_offset(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port);
 u32_t stack_hook_now_us(void);
+u32_t stack_hook_now_s(void);
 int stack_hook_output_later(const struct tcp_pcb *pcb);
 void stack_hook_tcp_reg(struct tcp_pcb **list, struct tcp_pcb *pcb);
 void stack_hook_tcp_rmv(struct tcp_pcb **list, struct tcp_pcb *pcb);
@@ -33,7 +35,9 @@ int stack_hook_rst(void);
 void stack_hook_limit(enum stack_limit l);
 
 #define LWIP_HOOK_TCP_ISN(local, lport, remote, rport) stack_hook_isn(local, lport, remote, rport)
+#define LWIP_HOOK_TCP_TS_OFFSET(local, lport, remote, rport) stack_hook_ts_offset(local, lport, remote, rport)
 #define LWIP_HOOK_NOW_US() stack_hook_now_us()
+#define LWIP_HOOK_NOW_S() stack_hook_now_s()
 #define LWIP_HOOK_TCP_OUTPUT_LATER(pcb) stack_hook_output_later(pcb)
 #define LWIP_HOOK_IP4_INPUT(p, inp) stack_hook_ip4_input(p, inp)
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) stack_hook_tcp_input(pcb, hdr, p)

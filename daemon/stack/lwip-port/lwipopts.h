@@ -99,7 +99,9 @@
 #define TCP_OOSEQ_MAX_PBUFS 2048
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_MAX_SACK_NUM 4
-#define LWIP_TCP_TIMESTAMPS 0
+#ifndef LWIP_TCP_TIMESTAMPS
+#define LWIP_TCP_TIMESTAMPS 1 /* ADR 0014; 0: a build to measure against */
+#endif
 #define LWIP_TCP_KEEPALIVE 1
 #define LWIP_TCP_RTO_TIME 1000 /* RFC 6298 2.1 */
 #define TCP_RTO_MIN 200        /* ms, as Linux (patch) */
