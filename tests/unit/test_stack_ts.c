@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Packet scripts: timestamps (RFC 7323), what is echoed, the room they take, and the round trips they tell. Patches 0050
- * to 0052 and 0054 of third_party/lwip/patches.
+ * to 0052, 0054 and 0056 of third_party/lwip/patches.
  */
 #include "stack_script_ts.h"
 
@@ -341,6 +341,16 @@ Test(stack_ts, p0054_a_path_that_became_slow) {
   }
   cr_expect_leq(info().retransmits, 4, "%u", (unsigned)info().retransmits);
   cr_expect_gt(info().rto_ms, 800);
+}
+
+/* Sent once: the microseconds are its own, and the echo is not needed. */
+Test(stack_ts, p0056_round_trips_are_measured_in_microseconds) {
+  open_stamped(100000, true, 1);
+  put(K);
+  script.tsecr = last_val() - 50;
+  wire_run(&w, 100400 * NSEC_PER_USEC);
+  ack("1");
+  expect_rtt(100050, 37600, 251);
 }
 
 /* A peer that lies: what was never sent, or not then, is no measurement, and the back-off stays. */

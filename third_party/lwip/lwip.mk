@@ -41,6 +41,7 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0053-tcp-paws.patch \
 	third_party/lwip/patches/0054-tcp-rtt-by-timestamps.patch \
 	third_party/lwip/patches/0055-tcp-timestamp-reopens.patch \
+	third_party/lwip/patches/0056-tcp-microseconds.patch \
 	third_party/lwip/patches/0060-tcp-choose-the-controller.patch \
 	third_party/lwip/patches/0061-tcp-window-of-the-syn.patch
 
