@@ -7,31 +7,38 @@
 
 TestSuite(sim_loss, .timeout = 300);
 
-/* --- a wire without SACK ---------------------------------------------------------------------------------------- */
+/* --- a wire without SACK, without timestamps -------------------------------------------------------------------- */
 
-/* Takes the option SACK-permitted out of what is sent through it: both ends then believe that the other has none. */
+enum { SACK_PERMITTED = 4, TIMESTAMPS = 8 };
+
+/* Takes an option out of each SYN that is sent through it: both ends then believe that the other does not have it. */
 struct strip {
   struct nic nic;
   struct nic *inner;
+  uint8_t option;
   uint8_t frame[NIC_HEADER_LEN + 1500];
 };
 
-static void strip_sack_permitted(uint8_t *f, size_t len) {
+/* And the checksum: RFC 1624 3. */
+static void set_byte(uint8_t *f, size_t at, uint8_t v) {
+  unsigned shift = at % 2 ? 0 : 8;
+  uint32_t sum = (uint16_t)~(f[50] << 8 | f[51]);
+  sum += 0xffffu - ((uint32_t)f[at] << shift) + ((uint32_t)v << shift);
+  while (sum >> 16)
+    sum = (sum & 0xffff) + (sum >> 16);
+  f[at] = v;
+  f[50] = (uint8_t)(~sum >> 8);
+  f[51] = (uint8_t)~sum;
+}
+
+static void strip_option(uint8_t *f, size_t len, uint8_t option) {
   size_t end = len >= 54 ? 34 + (size_t)(f[46] >> 4) * 4 : 0;
   if (len < 54 || f[12] != 8 || f[23] != 6 || !(f[47] & TCP_SYN) || end > len)
     return;
-  for (size_t at = 54; at + 1 < end && f[at] != 0; at += f[at] == 1 ? 1 : MAX(f[at + 1], 1)) {
-    if (f[at] != 4)
-      continue;
-    uint32_t sum = (uint16_t)~(f[50] << 8 | f[51]);
-    /* RFC 1624: 0x0402 becomes 0x0101, in 16-bit words as they lie in the segment */
-    sum += at % 2 ? 2 * 0xffff - 4 - 0x0200 + 1 + 0x0100 : 0xffff - 0x0402 + 0x0101u;
-    while (sum >> 16)
-      sum = (sum & 0xffff) + (sum >> 16);
-    f[at] = f[at + 1] = 1;
-    f[50] = (uint8_t)(~sum >> 8);
-    f[51] = (uint8_t)~sum;
-  }
+  for (size_t at = 54; at + 1 < end && f[at] != 0; at += f[at] == 1 ? 1 : MAX(f[at + 1], 1))
+    if (f[at] == option)
+      for (size_t n = MIN(f[at + 1], end - at); n > 0; n--)
+        set_byte(f, at + n - 1, 1);
 }
 
 static unsigned strip_send(struct nic *nic, const struct nic_frame *frames, unsigned n) {
@@ -42,7 +49,7 @@ static unsigned strip_send(struct nic *nic, const struct nic_frame *frames, unsi
       memcpy(s->frame + len, frames[i].iov[k].iov_base, frames[i].iov[k].iov_len);
       len += frames[i].iov[k].iov_len;
     }
-    strip_sack_permitted(s->frame, len);
+    strip_option(s->frame, len, s->option);
     nic_send_one(s->inner, s->frame, len);
   }
   return n;
@@ -61,13 +68,14 @@ static void strip_free(struct nic *nic) {
 }
 static const struct nic_ops strip_ops = {.kind = "strip", .send = strip_send, .start = strip_start, .free = strip_free};
 
-static struct nic *strip_wrap(struct nic *inner) {
+static struct nic *strip_wrap(struct nic *inner, uint8_t option) {
   struct strip *s = calloc(1, sizeof(*s));
   cr_assert_not_null(s);
   s->nic = *inner;
   s->nic.ops = &strip_ops;
   s->nic.counters = (struct nic_counters){0};
   s->inner = inner;
+  s->option = option;
   return &s->nic;
 }
 
@@ -79,7 +87,7 @@ struct plan {
   size_t rcvbuf;         /* 0: as it is */
   size_t piece;          /* what is written at once, and read each millisecond; 0: all that goes */
   uint64_t limit;        /* of the clock, ns */
-  bool no_sack, one_way, check;
+  bool no_sack, no_ts, one_way, check;
   const struct tcp_cc *cc;
 };
 
@@ -93,8 +101,12 @@ static void open_wire(struct net *n, const struct plan *p) {
   f.seed = ~f.seed;
   cr_assert_eq(nic_fault_wrap(nb, &f, &nb), 0);
   if (p->no_sack) {
-    na = strip_wrap(na);
-    nb = strip_wrap(nb);
+    na = strip_wrap(na, SACK_PERMITTED);
+    nb = strip_wrap(nb, SACK_PERMITTED);
+  }
+  if (p->no_ts) {
+    na = strip_wrap(na, TIMESTAMPS);
+    nb = strip_wrap(nb, TIMESTAMPS);
   }
   net_start(n, na, nb);
 }
@@ -136,7 +148,7 @@ static uint64_t transfer(const struct plan *p) {
     for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
       (pcb->cc = p->cc)->init(pcb);
   for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next)
-    cr_assert_eq(!(pcb->flags & TF_SACK), p->no_sack);
+    cr_assert(!(pcb->flags & TF_SACK) == p->no_sack && !(pcb->flags & TF_TIMESTAMP) == p->no_ts);
   tune(&end[0], p);
   tune(&end[1], p);
   for (; took < p->limit && !(end[0].eof && end[1].eof && end[0].ended && end[1].ended); took += MS) {
@@ -153,8 +165,8 @@ static uint64_t transfer(const struct plan *p) {
       score_check("transfer", took / MS);
   }
   for (int i = 0; i < 2; i++) {
-    cr_expect_eq(end[i].got, want[i], "seed %lu loss %u reorder %u delay %lu: %lu of %lu bytes after %lu ms",
-                 (unsigned long)p->fault.seed, p->fault.loss_permille, p->fault.reorder_permille,
+    cr_expect_eq(end[i].got, want[i], "timestamps %d seed %lu loss %u reorder %u delay %lu: %lu of %lu bytes after %lu ms",
+                 !p->no_ts, (unsigned long)p->fault.seed, p->fault.loss_permille, p->fault.reorder_permille,
                  (unsigned long)(p->fault.delay_ns / MS), (unsigned long)end[i].got, (unsigned long)want[i],
                  (unsigned long)(took / MS));
     cr_expect(!end[i].bad);
@@ -188,7 +200,10 @@ static void matrix(struct plan p, uint64_t seeds) {
                                               .corrupt_permille = bits & 4 ? 10 : 0,
                                               .delay_ns = delays[d],
                                               .jitter_ns = seed % 2 ? 0 : delays[d] / 4};
-          transfer(&p);
+          for (int ts = 0; ts < 2; ts++) {
+            p.no_ts = !ts;
+            transfer(&p);
+          }
         }
 }
 
@@ -247,6 +262,14 @@ Test(sim_loss, goodput_over_20_ms) {
 Test(sim_loss, goodput_over_100_ms) {
   expect_rate(rate((struct plan){0}, 0, 50 * MS, 20000000, 1), 0.8 * WINDOW / 0.100, "no loss");
   expect_rate(rate((struct plan){0}, 1, 50 * MS, 4000000, 3), 0.8 * mathis(1, 0.100), "0.1 %");
+}
+
+Test(sim_loss, goodput_without_timestamps) {
+  struct plan p = {.no_ts = true};
+  expect_rate(rate(p, 0, 10 * MS, 20000000, 1), 0.8 * WINDOW / 0.020, "20 ms, no loss");
+  expect_rate(rate(p, 1, 10 * MS, 4000000, 3), 0.8 * mathis(1, 0.020), "20 ms, 0.1 %");
+  expect_rate(rate(p, 10, 10 * MS, 2000000, 3), 0.8 * mathis(10, 0.020), "20 ms, 1 %");
+  expect_rate(rate(p, 1, 50 * MS, 4000000, 3), 0.8 * mathis(1, 0.100), "100 ms, 0.1 %");
 }
 
 Test(sim_loss, goodput_of_reno) {
