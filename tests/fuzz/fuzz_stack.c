@@ -2,12 +2,13 @@
  * Any bytes as frames from the wire, for a stack with a listener, a UDP socket and an echo session. The input is a
  * row of: 2 bytes of length, 1 of flags, the frame without its destination. Flags: 1 put the checksums right, 2 put the
  * acknowledgement right (that of the last segment we sent), 4 let a second pass, 8 count a leading SACK option's blocks
- * back from there, and acknowledge 4,000 bytes less. Afterwards everything must be gone.
+ * back from there, and acknowledge 4,000 bytes less, 16 echo the timestamp of that segment. Afterwards everything must be
+ * gone.
  */
 #include "../unit/stack_wire_open.h"
 #include "fuzz.h"
 
-enum { FIX_SUMS = 1, FIX_ACK = 2, WAIT = 4, FIX_SACKS = 8 };
+enum { FIX_SUMS = 1, FIX_ACK = 2, WAIT = 4, FIX_SACKS = 8, FIX_ECHO = 16 };
 
 static struct wire w;
 static struct stack_conn *conns[8];
@@ -49,6 +50,14 @@ static void fix_sacks(uint8_t *f, size_t len) {
     wire_put(f + at, sent - wire_get(f + at, 4), 4);
 }
 
+/* The timestamps option behind two NOPs, as everybody has it; in a SYN of ours it is behind the MSS. */
+static void fix_echo(uint8_t *f) {
+  const uint8_t *out = wire_last(&w, 0);
+  if (!out || wire_get(out + 12, 2) != 0x0800 || out[23] != 6 || f[23] != 6 || wire_get(f + 54, 4) != 0x0101080a)
+    return;
+  memcpy(f + 62, out + (out[47] & WIRE_SYN ? 62 : 58), 4);
+}
+
 static void fix_sums(uint8_t *f, size_t len) {
   static const struct {
     uint8_t proto, at, min;
@@ -73,6 +82,8 @@ static void frame(const uint8_t *data, size_t n, unsigned flags) {
     fix_ack(f);
   if ((flags & FIX_SACKS) && len >= 66)
     fix_sacks(f, len);
+  if ((flags & FIX_ECHO) && len >= 66)
+    fix_echo(f);
   if ((flags & FIX_SUMS) && len >= 34)
     fix_sums(f, len);
   wire_inject(&w, f, len);

@@ -6,7 +6,7 @@ import struct
 
 OUT = pathlib.Path(__file__).parent / "stack"
 MAC = bytes([2, 0, 0, 0, 0, 9])
-SUMS, ACK, WAIT, SACKS = 1, 2, 4, 8
+SUMS, ACK, WAIT, SACKS, ECHO = 1, 2, 4, 8, 16
 FIN, SYN, RST, PSH, ACKF = 1, 2, 4, 8, 16
 
 
@@ -37,8 +37,13 @@ def sack(*blocks):
     return struct.pack(">BBBB", 1, 1, 5, 2 + 8 * len(blocks)) + b"".join(struct.pack(">II", *b) for b in blocks)
 
 
+def stamp(val, echo=0):
+    return struct.pack(">BBBBII", 1, 1, 8, 10, val & 0xFFFFFFFF, echo)
+
+
 OPTIONS = bytes([2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 1, 1])
 START = entry(arp(2)) + entry(tcp(1000, SYN, OPTIONS)) + entry(tcp(1001, ACKF), SUMS | ACK)
+START_TS = entry(arp(2)) + entry(tcp(1000, SYN, OPTIONS + stamp(5))) + entry(tcp(1001, ACKF, stamp(6)), SUMS | ACK | ECHO)
 QUOTE = ip(6, bytes(8))[8:]
 SEEDS = {
     "arp": entry(arp(1)) + entry(arp(2)),
@@ -57,6 +62,16 @@ SEEDS = {
     "sack-nonsense": START + entry(tcp(1001, ACKF, sack((0, 1000), (7, 7), (0x7FFFFFFF, 0), (0, 0x80000000))), SUMS | ACK | SACKS | WAIT)
     + entry(tcp(1001, ACKF, sack((3, 2), (5, 4), (9, 8), (100, 7))[:-1] + b"\0"), SUMS | ACK | SACKS)
     + entry(tcp(1001, ACKF, bytes([1, 1, 5, 40, 0, 0, 0, 9, 0, 0, 0, 1])), SUMS | ACK | SACKS | WAIT),
+    # an old one, one from the future, one without; an echo that is ours and one that is not; out of order, and the hole filled
+    "timestamps": START_TS + entry(tcp(1001, ACKF, stamp(10), b"hello"), SUMS | ACK | ECHO | WAIT)
+    + entry(tcp(1006, ACKF, stamp(9), b"old"), SUMS | ACK) + entry(tcp(1006, ACKF, b"", b"none"), SUMS | ACK)
+    + entry(tcp(2006, ACKF, stamp(12, 1), bytes(500)), SUMS | ACK) + entry(tcp(1006, ACKF, stamp(11), bytes(1000)), SUMS | ACK | ECHO)
+    + entry(tcp(2506, ACKF, stamp(0x7FFFFFFF) + sack((2000, 1000))), SUMS | ACK | WAIT) + entry(tcp(2506, RST, stamp(1)), SUMS),
+    "timestamps-wrap-and-close": entry(arp(2)) + entry(tcp(1000, SYN, OPTIONS + stamp(-2)))
+    + entry(tcp(1000, SYN, OPTIONS + stamp(-1))) + entry(tcp(1001, ACKF, stamp(1)), SUMS | ACK | ECHO)
+    + entry(tcp(1001, ACKF, stamp(2), window=0), SUMS | ACK | ECHO | WAIT) + entry(tcp(1001, ACKF, stamp(3)[:-1]), SUMS | ACK)
+    + entry(tcp(1001, ACKF | FIN, stamp(3)), SUMS | ACK | ECHO | WAIT) + entry(tcp(1002, ACKF, stamp(4)), SUMS | ACK | ECHO)
+    + entry(tcp(500, SYN, stamp(5))) + entry(tcp(501, ACKF, stamp(6)), SUMS | ACK | ECHO),
     "fragments": entry(udp(bytes(24), 0x2000)) + entry(ip(17, bytes(32), 0x2004)) + entry(ip(17, bytes(9), 8)),
     "icmp": entry(arp(2)) + entry(ip(1, bytes([8, 0, 0, 0, 1, 2, 3, 4]) + b"ping"))
     + entry(ip(1, bytes([3, 1, 0, 0, 0, 0, 0, 0]) + QUOTE)) + entry(ip(1, bytes([0, 0, 0, 0, 0, 0, 0, 1]))),
