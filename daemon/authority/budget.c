@@ -30,14 +30,21 @@ void uid_unref(struct uid_use *u) {
   }
 }
 
+void count_refused(struct auth_node *n, enum auth_limit l) {
+  if (!n->refused)
+    n->refused = calloc(AUTH_LIMIT_COUNT, sizeof(*n->refused));
+  if (n->refused)
+    n->refused[l]++;
+}
+
 static bool fits(uint64_t used, uint64_t max, uint64_t amount) { return amount <= max && used <= max - amount; }
 
 /* A refusal counts where the budget is, and where it was asked. */
 static int over(struct auth_node *asked, struct auth_node *at, enum auth_limit l, uint64_t amount,
                 struct auth_refusal *why) {
-  at->refused[l]++;
+  count_refused(at, l);
   if (at != asked)
-    asked->refused[l]++;
+    count_refused(asked, l);
   return refuse(asked, -EDQUOT, auth_limits[l].name, why, "%llu more %s with %llu of %llu in use%s",
                 (unsigned long long)amount, auth_limits[l].name, (unsigned long long)at->used[l],
                 (unsigned long long)at->limits[l], at != asked ? " above it" : "");
@@ -49,13 +56,13 @@ int chain_charge(struct auth_node *n, struct uid_use *u, enum auth_limit l, uint
       return over(n, p, l, amount, why);
   uint64_t uid_max = n ? n->tree->uid_max[l] : 0;
   if (u && uid_max && !fits(u->used[l], uid_max, amount)) {
-    n->refused[l]++;
+    count_refused(n, l);
     return refuse(n, -EDQUOT, auth_limits[l].name, why, "%llu more %s with %llu of %llu in use by uid %u",
                   (unsigned long long)amount, auth_limits[l].name, (unsigned long long)u->used[l],
                   (unsigned long long)uid_max, (unsigned)u->uid);
   }
   for (struct auth_node *p = n; p; p = p->parent)
-    p->used[l] += amount;
+    p->used[l] += (uint32_t)amount; /* within its limit, so within 32 bits */
   if (u)
     u->used[l] += amount;
   return 0;
@@ -63,7 +70,7 @@ int chain_charge(struct auth_node *n, struct uid_use *u, enum auth_limit l, uint
 
 void chain_uncharge(struct auth_node *n, struct uid_use *u, enum auth_limit l, uint64_t amount) {
   for (struct auth_node *p = n; p; p = p->parent)
-    p->used[l] -= MIN(amount, p->used[l]);
+    p->used[l] -= (uint32_t)MIN(amount, p->used[l]);
   if (u)
     u->used[l] -= MIN(amount, u->used[l]);
 }
@@ -74,14 +81,14 @@ int auth_charge(struct auth_node *n, enum auth_limit l, uint64_t amount, struct 
     return refuse_ended(n, r, why);
   r = chain_charge(n, n->uid, l, amount, why);
   if (r == 0)
-    n->own[l] += amount;
+    n->own[l] += (uint32_t)amount;
   return r;
 }
 
 /* Clamped to what was charged here: what others hold below or beside stays counted. */
 void auth_uncharge(struct auth_node *n, enum auth_limit l, uint64_t amount) {
   amount = MIN(amount, n->own[l]);
-  n->own[l] -= amount;
+  n->own[l] -= (uint32_t)amount;
   chain_uncharge(n, n->uid, l, amount);
 }
 
@@ -91,7 +98,7 @@ int auth_bound(struct auth_node *n, enum auth_limit l, uint64_t value, struct au
     return refuse_ended(n, r, why);
   if (auth_limit_tighter(l, value, n->limits[l]))
     return 0;
-  n->refused[l]++;
+  count_refused(n, l);
   return refuse(n, -ERANGE, auth_limits[l].name, why, "%s of %llu is %s %llu", auth_limits[l].name,
                 (unsigned long long)value, auth_limits[l].minimum ? "below" : "over", (unsigned long long)n->limits[l]);
 }
@@ -99,7 +106,9 @@ int auth_bound(struct auth_node *n, enum auth_limit l, uint64_t value, struct au
 uint64_t auth_limit_value(const struct auth_node *n, enum auth_limit l) { return n->limits[l]; }
 
 void auth_limit_use(const struct auth_node *n, enum auth_limit l, struct auth_limit_use *ret) {
-  *ret = (struct auth_limit_use){.max = n->limits[l], .used = n->used[l], .refused = n->refused[l]};
+  *ret = (struct auth_limit_use){.max = n->limits[l],
+                                 .used = l < AUTH_BUDGET_COUNT ? n->used[l] : 0,
+                                 .refused = n->refused ? n->refused[l] : 0};
 }
 
 uint64_t auth_pace(struct auth_node *n, enum auth_limit l, uint64_t now_ns) {

@@ -16,7 +16,7 @@ int node_ended(const struct auth_node *n) {
 int refuse(const struct auth_node *n, int error, const char *rule, struct auth_refusal *why, const char *fmt, ...) {
   if (!why)
     return error;
-  const char *grant = n ? n->grant : "";
+  const char *grant = n ? n->identity->grant : "";
   why->error = error;
   (void)snprintf(why->grant, sizeof(why->grant), "%.*s", AUTH_NAME_MAX - 1, grant);
   why->rule = rule;

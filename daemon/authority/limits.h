@@ -18,8 +18,9 @@ enum auth_limit {
   LIMIT_SOCKETS,     /* "sockets": connections, listeners among them */
   LIMIT_LOOKUPS,     /* "lookups": in flight */
   LIMIT_PINGS,       /* "pings": echo requests in flight */
+  AUTH_BUDGET_COUNT,
   /* bounds */
-  LIMIT_PING_COUNT,        /* "ping.count": requests of one call */
+  LIMIT_PING_COUNT = AUTH_BUDGET_COUNT, /* "ping.count": requests of one call */
   LIMIT_PING_INTERVAL_MIN, /* "ping.interval.min": ms, not less */
   LIMIT_PING_PAYLOAD,      /* "ping.payload": bytes */
   LIMIT_DNS_NAME,          /* "dns.name": bytes of a name */
@@ -32,6 +33,7 @@ enum auth_limit {
 };
 
 #define AUTH_LIMIT_INHERIT UINT64_MAX
+#define AUTH_BUDGET_CEILING UINT32_MAX /* of every budget: what is in use is counted in 32 bits */
 
 struct auth_limit_def {
   const char *name;

@@ -38,6 +38,26 @@ struct auth_rights *auth_rights_copy(const struct auth_rights *r) {
   return copy;
 }
 
+const struct auth_rights *auth_rights_none(enum auth_kind kind) {
+  static const struct auth_rights grant = {.kind = AUTH_GRANT}, manager = {.kind = AUTH_MANAGER},
+                                  status = {.kind = AUTH_STATUS}, connect = {.kind = AUTH_TCP_CONNECT},
+                                  listen = {.kind = AUTH_TCP_LISTEN}, listener = {.kind = AUTH_TCP_LISTENER},
+                                  socket = {.kind = AUTH_TCP_SOCKET}, dns = {.kind = AUTH_DNS}, ping = {.kind = AUTH_PING};
+  switch (kind) {
+  case AUTH_GRANT: return &grant;
+  case AUTH_MANAGER: return &manager;
+  case AUTH_STATUS: return &status;
+  case AUTH_TCP_CONNECT: return &connect;
+  case AUTH_TCP_LISTEN: return &listen;
+  case AUTH_TCP_LISTENER: return &listener;
+  case AUTH_TCP_SOCKET: return &socket;
+  case AUTH_DNS: return &dns;
+  case AUTH_PING:
+  case AUTH_KIND_COUNT: break;
+  }
+  return &ping;
+}
+
 /* A kind without rules is covered by holding it. */
 bool auth_rights_cover(const struct auth_rights *r, const struct auth_request *rq) {
   if (r->kind != rq->kind)

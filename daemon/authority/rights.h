@@ -77,6 +77,7 @@ bool auth_rule_subset(enum auth_kind kind, const struct auth_rule *child, const 
 /* n lines into one malloc'ed set; -EINVAL with err, -E2BIG over AUTH_RULES_MAX, -ENOMEM. Zero lines: covers nothing. */
 int auth_rights_parse(enum auth_kind kind, const char *const *lines, size_t n, struct auth_rights **ret, char err[160]);
 struct auth_rights *auth_rights_copy(const struct auth_rights *r);
+const struct auth_rights *auth_rights_none(enum auth_kind kind); /* a set without rules, static */
 bool auth_rights_cover(const struct auth_rights *r, const struct auth_request *rq);
 /* Every child's rule lies within one rule of the parent; ret_first (may be NULL) is the first that does not. A host
  * rule lies within a wider one though it may name an own or broadcast address that the wider one leaves out: a

@@ -25,12 +25,24 @@ int auth_tree_new(const struct auth_tree_ops *ops, void *arg, struct auth_tree *
 
 void auth_tree_set_uid_limit(struct auth_tree *t, enum auth_limit l, uint64_t max) { t->uid_max[l] = max; }
 
+static void node_free(struct auth_node *n) {
+  uid_unref(n->uid);
+  if (n->own_identity)
+    free((void *)n->identity);
+  if (n->own_rights)
+    free((void *)n->rights);
+  if (n->own_limits)
+    free((void *)n->limits);
+  free(n->refused);
+  free(n);
+}
+
 /* Gives back what it still has charged; an owner that forgot costs nobody anything. */
 static void node_destroy(struct auth_node *n) {
   struct auth_tree *t = n->tree;
   if (t->ops && t->ops->freed)
     t->ops->freed(t->arg, n);
-  for (unsigned l = 0; l < AUTH_LIMIT_COUNT; l++)
+  for (unsigned l = 0; l < AUTH_BUDGET_COUNT; l++)
     if (n->own[l] > 0)
       chain_uncharge(n, n->uid, (enum auth_limit)l, n->own[l]);
   list_remove(&n->sibling);
@@ -40,10 +52,8 @@ static void node_destroy(struct auth_node *n) {
     n->parent->n_children--;
     chain_uncharge(n->parent, n->uid, LIMIT_CHILDREN, 1);
   }
-  uid_unref(n->uid);
   t->count--;
-  free(n->rights);
-  free(n);
+  node_free(n);
 }
 
 /* A dead node waits for its `ended`, so that each gets exactly one. */
@@ -71,23 +81,44 @@ struct auth_tree *auth_tree_free(struct auth_tree *t) {
   return NULL;
 }
 
-/* Fills limits from spec and parent. -EPERM when looser than the parent or, for a root, than the table allows. */
-static int resolve_limits(struct auth_node *n, const struct auth_node *parent, const uint64_t *want,
-                          struct auth_refusal *why) {
+static bool wants_limits(const uint64_t *want) {
+  for (unsigned i = 0; want && i < AUTH_LIMIT_COUNT; i++)
+    if (want[i] != AUTH_LIMIT_INHERIT)
+      return true;
+  return false;
+}
+
+static int tighten(const struct auth_node *n, const struct auth_node *parent, const uint64_t *want, uint64_t *limits,
+                   struct auth_refusal *why) {
   for (unsigned i = 0; i < AUTH_LIMIT_COUNT; i++) {
     enum auth_limit l = (enum auth_limit)i;
     const struct auth_limit_def *def = &auth_limits[i];
     if (!want || want[i] == AUTH_LIMIT_INHERIT) {
-      n->limits[i] = parent ? parent->limits[i] : def->fallback;
+      limits[i] = parent ? parent->limits[i] : def->fallback;
       continue;
     }
     uint64_t most = parent ? parent->limits[i] : def->ceiling;
     if (!auth_limit_tighter(l, want[i], most))
       return refuse(parent ? parent : n, -EPERM, def->name, why, "%s of %llu would be looser than %llu", def->name,
                     (unsigned long long)want[i], (unsigned long long)most);
-    n->limits[i] = want[i];
+    limits[i] = want[i];
   }
   return 0;
+}
+
+/* Limits from spec and parent. -EPERM when looser than the parent or, for a root, than the table allows. */
+static int resolve_limits(struct auth_node *n, const struct auth_node *parent, const uint64_t *want,
+                          struct auth_refusal *why) {
+  if (parent && !wants_limits(want)) {
+    n->limits = parent->limits;
+    return 0;
+  }
+  uint64_t *limits = calloc(AUTH_LIMIT_COUNT, sizeof(*limits));
+  if (!limits)
+    return refuse(n, -ENOMEM, "memory", why, "out of memory");
+  n->limits = limits;
+  n->own_limits = true;
+  return tighten(n, parent, want, limits, why);
 }
 
 static int resolve_rights(struct auth_node *n, const struct auth_node *parent, const struct auth_rights *want,
@@ -101,28 +132,36 @@ static int resolve_rights(struct auth_node *n, const struct auth_node *parent, c
   if (want && same && !auth_rights_subset(want, parent->rights, &first))
     return refuse(parent, -EPERM, auth_kind_name(n->kind), why, "\"%.80s\" is not within its rights",
                   auth_rule_format(n->kind, first, text));
-  if (!want && same)
-    want = parent->rights;
-  n->rights = want ? auth_rights_copy(want) : calloc(1, sizeof(*n->rights));
-  if (!n->rights)
-    return refuse(n, -ENOMEM, "memory", why, "out of memory");
-  n->rights->kind = n->kind;
-  return 0;
+  n->own_rights = want != NULL;
+  n->rights = want ? auth_rights_copy(want) : same ? parent->rights : auth_rights_none(n->kind);
+  return n->rights ? 0 : refuse(n, -ENOMEM, "memory", why, "out of memory");
 }
 
-static void resolve_names(struct auth_node *n, const struct auth_node *parent, const struct auth_spec *spec) {
-  const char *grant = spec->grant ? spec->grant : parent ? parent->grant : "";
-  const char *name = spec->name ? spec->name : parent ? parent->name : "";
-  (void)snprintf(n->grant, sizeof(n->grant), "%s", grant);
-  (void)snprintf(n->name, sizeof(n->name), "%s", name);
-  const char *congestion = spec->congestion ? spec->congestion : parent ? parent->congestion : "";
-  (void)snprintf(n->congestion, sizeof(n->congestion), "%s", congestion);
+/* Before all else, so that refusals can name the grant. */
+static int resolve_identity(struct auth_node *n, const struct auth_node *parent, const struct auth_spec *spec,
+                            struct auth_refusal *why) {
+  if (parent && !spec->grant && !spec->name && !spec->congestion && !spec->taker) {
+    n->identity = parent->identity;
+    return 0;
+  }
+  struct auth_identity *id = calloc(1, sizeof(*id));
+  if (!id)
+    return refuse(parent, -ENOMEM, "memory", why, "out of memory");
+  if (parent)
+    *id = *parent->identity;
+  if (spec->grant)
+    (void)snprintf(id->grant, sizeof(id->grant), "%s", spec->grant);
+  if (spec->name)
+    (void)snprintf(id->name, sizeof(id->name), "%s", spec->name);
+  if (spec->congestion)
+    (void)snprintf(id->congestion, sizeof(id->congestion), "%s", spec->congestion);
   if (spec->taker)
-    n->taker = *spec->taker;
-  else if (parent)
-    n->taker = parent->taker;
-  n->taker.comm[sizeof(n->taker.comm) - 1] = 0;
-  n->taker.unit[sizeof(n->taker.unit) - 1] = 0;
+    id->taker = *spec->taker;
+  id->taker.comm[sizeof(id->taker.comm) - 1] = 0;
+  id->taker.unit[sizeof(id->taker.unit) - 1] = 0;
+  n->identity = id;
+  n->own_identity = true;
+  return 0;
 }
 
 static int check_room(const struct auth_tree *t, const struct auth_node *parent, struct auth_refusal *why) {
@@ -153,11 +192,8 @@ static void node_insert(struct auth_tree *t, struct auth_node *n, struct auth_no
 }
 
 static void node_discard(struct auth_node **n) {
-  if (*n) {
-    uid_unref((*n)->uid);
-    free((*n)->rights);
-    free(*n);
-  }
+  if (*n)
+    node_free(*n);
 }
 
 int auth_mint(struct auth_tree *t, struct auth_node *parent, const struct auth_spec *spec, struct auth_node **ret,
@@ -176,11 +212,12 @@ int auth_mint(struct auth_tree *t, struct auth_node *parent, const struct auth_s
   list_init(&n->children);
   list_init(&n->doomed);
   list_init(&n->expiring);
-  resolve_names(n, parent, spec);
-  r = resolve_rights(n, parent, spec->rights, why);
+  r = resolve_identity(n, parent, spec, why);
+  if (r == 0)
+    r = resolve_rights(n, parent, spec->rights, why);
   if (r == 0)
     r = resolve_limits(n, parent, spec->limits, why);
-  if (r == 0 && n->taker.pid != 0 && uid_ref(t, n->taker.uid, &n->uid) < 0)
+  if (r == 0 && n->identity->taker.pid != 0 && uid_ref(t, n->identity->taker.uid, &n->uid) < 0)
     r = refuse(parent, -ENOMEM, "memory", why, "out of memory");
   if (r == 0 && parent)
     r = chain_charge(parent, n->uid, LIMIT_CHILDREN, 1, why);
@@ -218,11 +255,11 @@ void auth_info(const struct auth_node *n, struct auth_node_info *ret) {
   *ret = (struct auth_node_info){.id = n->id,
                                  .parent_id = n->parent ? n->parent->id : 0,
                                  .kind = n->kind,
-                                 .grant = n->grant,
-                                 .name = n->name,
+                                 .grant = n->identity->grant,
+                                 .name = n->identity->name,
                                  .rights = n->rights,
-                                 .congestion = n->congestion,
-                                 .taker = n->taker,
+                                 .congestion = n->identity->congestion,
+                                 .taker = n->identity->taker,
                                  .taken_at_us = n->taken_at_us,
                                  .denied = n->denied,
                                  .holds = n->holds,

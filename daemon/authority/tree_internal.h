@@ -28,6 +28,14 @@ struct auth_tree {
   size_t count;
 };
 
+/* What a node says of itself besides its rights and limits. */
+struct auth_identity {
+  char grant[AUTH_NAME_MAX], name[AUTH_NAME_MAX], congestion[AUTH_CONGESTION_MAX];
+  struct auth_taker taker;
+};
+
+/* There may be one for each connection, so it is small: what is the same as the parent's is the parent's own, which outlives
+ * its children. */
 struct auth_node {
   struct auth_tree *tree;
   struct auth_node *parent;
@@ -40,19 +48,19 @@ struct auth_node {
   unsigned pins; /* upcalls under way: memory must stay */
   int ended;     /* -errno of its own revocation; an ancestor's counts as well (node_ended) */
   bool reaped;   /* `ended` was called; then all below were, too */
-  uint64_t id;
+  bool own_identity, own_rights, own_limits; /* freed with the node */
   enum auth_kind kind;
-  char grant[AUTH_NAME_MAX], name[AUTH_NAME_MAX], congestion[AUTH_CONGESTION_MAX];
-  struct auth_rights *rights;
-  struct auth_taker taker;
+  uint64_t id;
+  const struct auth_identity *identity;
+  const struct auth_rights *rights;
+  const uint64_t *limits; /* AUTH_LIMIT_COUNT, inherited values filled in, so never looser than the parent's */
   struct uid_use *uid; /* NULL while nobody took it */
   uint64_t taken_at_us, expires_ns;
   uint64_t denied;
   uint64_t paced_ns; /* auth_pace: not before this */
-  uint64_t limits[AUTH_LIMIT_COUNT]; /* inherited values filled in, so never looser than the parent's */
-  uint64_t used[AUTH_LIMIT_COUNT];   /* by the node and all below */
-  uint64_t own[AUTH_LIMIT_COUNT];    /* the part charged at the node itself */
-  uint64_t refused[AUTH_LIMIT_COUNT];
+  uint32_t used[AUTH_BUDGET_COUNT]; /* by the node and all below */
+  uint32_t own[AUTH_BUDGET_COUNT];  /* the part charged at the node itself */
+  uint64_t *refused;                /* AUTH_LIMIT_COUNT; NULL: nothing yet */
   void *owner;
 };
 
@@ -71,5 +79,6 @@ void uid_unref(struct uid_use *u);
 /* The chain from n to the root and u, or none of them. n may be NULL. */
 int chain_charge(struct auth_node *n, struct uid_use *u, enum auth_limit l, uint64_t amount, struct auth_refusal *why);
 void chain_uncharge(struct auth_node *n, struct uid_use *u, enum auth_limit l, uint64_t amount);
+void count_refused(struct auth_node *n, enum auth_limit l); /* without memory not */
 
 #endif

@@ -75,3 +75,12 @@ Test(authority_limits, tighter_turns_round_for_a_minimum) {
   cr_expect(auth_limit_tighter(LIMIT_PING_INTERVAL_MIN, 300, 200));
   cr_expect_not(auth_limit_tighter(LIMIT_PING_INTERVAL_MIN, 199, 200));
 }
+
+/* What is in use is counted in 32 bits, and only for the first of the table. */
+Test(authority_limits, budgets_come_first_and_fit_their_counters) {
+  for (unsigned i = 0; i < AUTH_LIMIT_COUNT; i++) {
+    cr_expect_eq(auth_limits[i].budget, i < AUTH_BUDGET_COUNT, "%s", auth_limits[i].name);
+    if (auth_limits[i].budget)
+      cr_expect_leq(auth_limits[i].ceiling, AUTH_BUDGET_CEILING, "%s", auth_limits[i].name);
+  }
+}
