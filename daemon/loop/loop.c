@@ -173,6 +173,11 @@ int loop_watch_new(struct loop *loop, int fd, loop_watch_fn fn, void *arg, struc
   return loop->ops->watch_new(&init, ret);
 }
 
+int loop_watch_new_socket(struct loop *loop, int fd, loop_watch_fn fn, void *arg, struct loop_watch **ret) {
+  struct loop_watch init = {.loop = loop, .fd = fd, .fn = fn, .arg = arg, .is_socket = true};
+  return loop->ops->watch_new(&init, ret);
+}
+
 int loop_watch_set(struct loop_watch *w, unsigned events) {
   if (events & ~(unsigned)(LOOP_READ | LOOP_WRITE | LOOP_HANGUP)) {
     return -EINVAL;
@@ -186,7 +191,14 @@ int loop_watch_set(struct loop_watch *w, unsigned events) {
 
 struct loop_watch *loop_watch_free(struct loop_watch *w) {
   if (w) {
-    w->loop->ops->watch_free(w);
+    w->loop->ops->watch_free(w, false);
+  }
+  return NULL;
+}
+
+struct loop_watch *loop_watch_free_closing(struct loop_watch *w) {
+  if (w) {
+    w->loop->ops->watch_free(w, true);
   }
   return NULL;
 }

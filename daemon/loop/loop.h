@@ -42,8 +42,13 @@ int loop_sim_suspend(struct loop *loop, uint64_t ns);
 /* A watch borrows fd, which nobody else watches and whose users do not wait; events are level-triggered, none at first. Free before
  * closing the descriptor. -EPERM: it cannot be polled. */
 int loop_watch_new(struct loop *loop, int fd, loop_watch_fn fn, void *arg, struct loop_watch **ret);
+/* The same for what its maker knows to be a socket, so that nobody has to ask the kernel. */
+int loop_watch_new_socket(struct loop *loop, int fd, loop_watch_fn fn, void *arg, struct loop_watch **ret);
 int loop_watch_set(struct loop_watch *w, unsigned events); /* 0 silences it; setting what is set costs nothing */
 struct loop_watch *loop_watch_free(struct loop_watch *w);  /* returns NULL; NULL is fine */
+/* The same where the caller closes the descriptor before it returns to the loop, and no copy of it lives on in another
+ * process or under another number: closing is then what takes it out of epoll. With a copy its events would go on coming. */
+struct loop_watch *loop_watch_free_closing(struct loop_watch *w);
 
 /* One-shot. The deadline is absolute on the timer's clock; one in the past fires in the next turn. */
 int loop_timer_new(struct loop *loop, enum clock_id clock, loop_fn fn, void *arg, struct loop_timer **ret);
@@ -68,9 +73,9 @@ int loop_offload(struct loop *loop, loop_fn work, loop_fn done, void *arg);
 /* Calls fn(arg, signo) on the loop for a signal. Freed with the loop. */
 int loop_signal(struct loop *loop, int signo, void (*fn)(void *arg, int signo), void *arg);
 
-/* Counters for tests and status: turns of the loop, callbacks run. */
+/* Counters for tests and status: turns of the loop, callbacks run; system calls to change what is watched. */
 struct loop_stats {
-  uint64_t turns, watch_calls, timer_calls;
+  uint64_t turns, watch_calls, timer_calls, watch_changes;
 };
 void loop_get_stats(const struct loop *loop, struct loop_stats *ret);
 

@@ -15,7 +15,7 @@ struct loop_ops {
   void (*wake)(struct loop *loop); /* a task waits: the next wait must not block */
   int (*watch_new)(const struct loop_watch *init, struct loop_watch **ret); /* a copy of init, silent */
   void (*watch_update)(struct loop_watch *w); /* w->events or w->hung_up changed */
-  void (*watch_free)(struct loop_watch *w);
+  void (*watch_free)(struct loop_watch *w, bool closing); /* closing: its descriptor, and it is the last of its file */
   int (*offload)(struct loop *loop, loop_fn work, loop_fn done, void *arg);
   int (*signal)(struct loop *loop, int signo, void (*fn)(void *arg, int signo), void *arg);
 };
@@ -40,6 +40,7 @@ struct loop_watch {
   int fd;
   unsigned events; /* as asked for */
   bool hung_up;    /* LOOP_HANGUP was delivered, never again */
+  bool is_socket;  /* for certain */
   loop_watch_fn fn;
   void *arg;
 };

@@ -217,7 +217,7 @@ static int sim_watch_new(const struct loop_watch *init, struct loop_watch **ret)
 
 static void sim_watch_update(struct loop_watch *w _unused_) {}
 
-static void sim_watch_free(struct loop_watch *base) {
+static void sim_watch_free(struct loop_watch *base, bool closing _unused_) {
   struct sim_watch *w = container_of(base, struct sim_watch, base);
   of(base->loop)->n_watches--;
   list_remove(&w->link);

@@ -30,11 +30,12 @@ struct loop_uv {
   size_t n_jobs;
 };
 
-/* libuv's handle for a descriptor number. Making one costs three system calls and ending it another, so it is kept, stopped,
- * for who gets the number next: a connection comes and goes with a descriptor or two. */
+/* libuv's handle for a descriptor number. Making one costs three system calls and ending it another, so it is kept for who
+ * gets the number next: a connection comes and goes with a descriptor or two. Starting costs two, one of them in vain, and
+ * stopping one, which is saved where the descriptor is closed: the handle is then stale, started as far as libuv knows. */
 struct uv_slot {
   uv_poll_t poll;
-  struct uv_watch *watch; /* NULL: nobody's, and stopped */
+  struct uv_watch *watch; /* NULL: nobody's, and stopped or stale */
 };
 
 struct uv_watch {
@@ -189,15 +190,33 @@ static unsigned hangup(struct uv_watch *w, int ready) {
   return 0;
 }
 
+static void on_poll(uv_poll_t *handle, int status, int ready);
+
+/* epoll_ctl(2), as libuv makes them: DEL and ADD to start, whatever was before, DEL to stop. */
+static void start(struct loop_uv *l, struct uv_slot *slot, int events) {
+  l->base.stats.watch_changes += 2;
+  (void)uv_poll_start(&slot->poll, events, on_poll);
+}
+
+static void stop(struct loop_uv *l, struct uv_slot *slot) {
+  l->base.stats.watch_changes++;
+  (void)uv_poll_stop(&slot->poll);
+}
+
 static void on_poll(uv_poll_t *handle, int status, int ready) {
-  struct uv_watch *w = container_of(handle, struct uv_slot, poll)->watch;
+  struct uv_slot *slot = container_of(handle, struct uv_slot, poll);
+  struct uv_watch *w = slot->watch;
   unsigned events = 0;
-  if (!w) {
+  if (!w) { /* stale */
+    stop(handle->loop->data, slot);
+    return;
+  }
+  if (!w->asked) { /* said of who had the number before, and was closed in this turn */
     return;
   }
   if (status < 0) { /* EPOLLERR: libuv gave up; who reads or writes learns the error */
     events = w->base.events;
-    (void)uv_poll_stop(handle);
+    stop(of(w->base.loop), slot);
     w->asked = 0;
     change(w);
   } else {
@@ -215,10 +234,12 @@ static void apply_changes(struct loop_uv *l) {
     struct uv_watch *w = list_first(&l->changed, struct uv_watch, changed);
     int e = uv_events(w);
     list_remove(&w->changed);
-    if (e != w->asked) {
-      (void)uv_poll_start(&w->slot->poll, e, on_poll); /* no events: stops */
-      w->asked = e;
+    if (e != w->asked && e) {
+      start(l, w->slot, e);
+    } else if (e != w->asked) {
+      stop(l, w->slot);
     }
+    w->asked = e;
   }
 }
 
@@ -253,14 +274,14 @@ static int check_again(int fd) {
   return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? -EPERM : 0;
 }
 
-static int slot_get(struct loop_uv *l, int fd, struct uv_slot **ret) {
+static int slot_get(struct loop_uv *l, int fd, bool is_socket, struct uv_slot **ret) {
   int r = fd < 0 ? -EBADF : slots_reserve(l, (size_t)fd + 1);
   if (r < 0) {
     return r;
   }
   struct uv_slot *slot = l->slots[fd];
   if (slot) {
-    r = slot->watch ? -EEXIST : check_again(fd);
+    r = slot->watch ? -EEXIST : is_socket ? 0 : check_again(fd);
   } else if (!(slot = calloc(1, sizeof(*slot)))) {
     r = -ENOMEM;
   } else if ((r = uv_poll_init(&l->uv, &slot->poll, fd)) < 0) { /* libuv's codes are -errno */
@@ -281,7 +302,7 @@ static int uvloop_watch_new(const struct loop_watch *init, struct loop_watch **r
   }
   w->base = *init;
   list_init(&w->changed);
-  int r = slot_get(of(init->loop), init->fd, &w->slot);
+  int r = slot_get(of(init->loop), init->fd, init->is_socket, &w->slot);
   if (r < 0) {
     free(w);
     return r;
@@ -291,12 +312,13 @@ static int uvloop_watch_new(const struct loop_watch *init, struct loop_watch **r
   return 0;
 }
 
-/* A stopped handle is out of epoll at once, and what epoll had said of it already is forgotten. */
-static void uvloop_watch_free(struct loop_watch *base) {
+/* A stopped handle is out of epoll at once, and what epoll had said of it already is forgotten. One whose descriptor is closed
+ * instead is stopped by starting it for the next. */
+static void uvloop_watch_free(struct loop_watch *base, bool closing) {
   struct uv_watch *w = container_of(base, struct uv_watch, base);
   w->slot->watch = NULL;
-  if (w->asked) {
-    (void)uv_poll_stop(&w->slot->poll);
+  if (w->asked && !closing) {
+    stop(of(base->loop), w->slot);
   }
   list_remove(&w->changed);
   free(w);
@@ -333,6 +355,15 @@ static int uvloop_offload(struct loop *loop, loop_fn work, loop_fn done, void *a
   return 0;
 }
 
+/* libuv makes descriptors of its own for signals: they must not get a number that it believes to be watched. */
+static void drop_stale(struct loop_uv *l) {
+  for (size_t i = 0; i < l->n_slots; i++) {
+    if (l->slots[i] && !l->slots[i]->watch) {
+      stop(l, l->slots[i]);
+    }
+  }
+}
+
 static void on_signal(uv_signal_t *handle, int signo) {
   struct uv_sig *s = container_of(handle, struct uv_sig, handle);
   s->fn(s->arg, signo);
@@ -347,6 +378,7 @@ static int uvloop_signal(struct loop *loop, int signo, void (*fn)(void *arg, int
   }
   s->fn = fn;
   s->arg = arg;
+  drop_stale(of(loop));
   int r = uv_signal_init(&of(loop)->uv, &s->handle);
   if (r < 0) {
     free(s);

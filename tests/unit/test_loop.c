@@ -306,6 +306,52 @@ BOTH(a_descriptor_number_may_be_used_again_at_once) {
   probe_close(&q);
 }
 
+/* The same where closing is left to take the descriptor out: it does, and what was told of it already is nobody's. */
+struct successor {
+  struct probe old, next;
+  int ready_pipe[2];
+};
+
+static void replace(void *arg, unsigned events _unused_) {
+  struct successor *s = arg;
+  char c;
+  cr_assert_eq(read(s->ready_pipe[0], &c, 1), 1);
+  const int number = s->old.fd;
+  s->old.w = loop_watch_free_closing(s->old.w);
+  s->old.fd = fd_close(s->old.fd);
+  probe_open(&s->next, s->old.loop, SOCK_STREAM);
+  cr_assert_eq(s->next.fd, number);
+  cr_assert_eq(loop_watch_set(s->next.w, LOOP_READ | LOOP_HANGUP), 0);
+}
+
+BOTH(closing_ends_a_watch_and_its_number_is_free_at_once) {
+  struct successor s = {0};
+  struct loop_watch *first;
+  cr_assert_eq(pipe(s.ready_pipe), 0);
+  cr_assert_eq(loop_watch_new(loop, s.ready_pipe[0], replace, &s, &first), 0);
+  cr_assert_eq(loop_watch_set(first, LOOP_READ), 0);
+  probe_open(&s.old, loop, SOCK_STREAM);
+  s.old.consume = true;
+  cr_assert_eq(loop_watch_set(s.old.w, LOOP_READ | LOOP_HANGUP), 0);
+  settle(loop);
+  /* Both are ready in one turn, the one that replaces the other first. */
+  cr_assert_eq(write(s.ready_pipe[1], "x", 1), 1);
+  cr_assert_eq(send(s.old.peer, "x", 1, 0), 1);
+  settle(loop);
+  cr_assert_leq(s.old.calls, 1);
+  cr_assert_eq(s.next.calls, 0, "what was told was the old one's");
+  cr_assert_eq(send(s.next.peer, "x", 1, 0), 1);
+  s.next.consume = true;
+  settle(loop);
+  cr_assert_eq(s.next.reads, 1);
+  loop_watch_free(first);
+  (void)fd_close(s.ready_pipe[0]);
+  (void)fd_close(s.ready_pipe[1]);
+  probe_close(&s.old);
+  probe_close(&s.next);
+  assert_idle(loop, CLOCK_ID_MONO);
+}
+
 static char fired[64];
 
 static void on_timer(void *arg) {
@@ -555,6 +601,59 @@ Test(loop_uv, a_watch_on_what_cannot_be_polled_is_refused) {
   if (fd != number)
     (void)close(number);
   (void)fd_close(fd);
+  cr_assert_null(loop_free(loop));
+}
+
+/* What a connection's watch costs in its life: libuv's DEL, in vain, and ADD. */
+Test(loop_uv, a_socket_is_watched_for_two_system_calls, .timeout = 30) {
+  struct loop *loop;
+  struct loop_stats before, after;
+  cr_assert_eq(loop_uv_new(&loop), 0);
+  for (int i = 0; i < 3; i++) {
+    int sv[2];
+    struct probe p = {.loop = loop, .consume = true};
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, sv), 0);
+    p.fd = sv[0];
+    p.peer = sv[1];
+    loop_get_stats(loop, &before);
+    cr_assert_eq(loop_watch_new_socket(loop, p.fd, on_watch, &p, &p.w), 0);
+    cr_assert_eq(loop_watch_set(p.w, LOOP_HANGUP | LOOP_READ), 0);
+    settle(loop);
+    cr_assert_eq(loop_watch_set(p.w, LOOP_HANGUP), 0);
+    cr_assert_eq(loop_watch_set(p.w, LOOP_HANGUP | LOOP_READ), 0, "changed and changed back");
+    cr_assert_eq(send(p.peer, "x", 1, 0), 1);
+    settle(loop);
+    cr_assert_eq(p.reads, 1);
+    p.w = loop_watch_free_closing(p.w);
+    p.fd = fd_close(p.fd);
+    loop_get_stats(loop, &after);
+    cr_expect_eq(after.watch_changes - before.watch_changes, 2, "%lu", (unsigned long)(after.watch_changes - before.watch_changes));
+    probe_close(&p);
+    assert_idle(loop, CLOCK_ID_MONO);
+  }
+  cr_assert_null(loop_free(loop));
+}
+
+/* libuv's own descriptors take the numbers of sockets that it believes to be watched yet. */
+Test(loop_uv, signals_work_on_the_numbers_of_closed_sockets, .timeout = 30) {
+  struct loop *loop;
+  struct probe p[4];
+  cr_assert_eq(loop_uv_new(&loop), 0);
+  for (int i = 0; i < 4; i++) {
+    probe_open(&p[i], loop, SOCK_STREAM);
+    cr_assert_eq(loop_watch_set(p[i].w, LOOP_READ | LOOP_HANGUP), 0);
+  }
+  settle(loop);
+  for (int i = 0; i < 4; i++) {
+    p[i].w = loop_watch_free_closing(p[i].w);
+    p[i].fd = fd_close(p[i].fd);
+    probe_close(&p[i]);
+  }
+  struct probe s = {.loop = loop};
+  cr_assert_eq(loop_signal(loop, SIGUSR2, on_signal, &s), 0);
+  cr_assert_eq(kill(getpid(), SIGUSR2), 0);
+  cr_assert_eq(loop_run(loop), 0);
+  cr_assert_eq(s.calls, 1);
   cr_assert_null(loop_free(loop));
 }
 
