@@ -53,7 +53,7 @@ static int conn_of(int fd, pid_t owner, capnet **ret, struct capnet_error *err) 
   return 0;
 }
 
-int conn_new(int fd, capnet **ret, struct capnet_error *err) { return conn_of(fd, getpid(), ret, err); }
+int conn_new(int fd, capnet **ret, struct capnet_error *err) { return conn_of(fd, process_id(), ret, err); }
 
 int capnet_adopt(int fd, capnet **ret, struct capnet_error *err) {
   int r = conn_check_fd(fd, err);
@@ -89,7 +89,21 @@ void capnet_closep(capnet **cap) {
   *cap = NULL;
 }
 
-int capnet_fd(const capnet *cap) { return cap->fd; }
+static int set_patience(capnet *cap, uint64_t ms) {
+  const struct timeval tv = {.tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000)};
+  if (cap->patience_ms != ms && setsockopt(cap->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv) < 0)
+    return -errno;
+  cap->patience_ms = ms;
+  return 0;
+}
+
+/* Whoever gets it from here may wait on it in a way of his own. In a child the option is the parent's. */
+int capnet_fd(const capnet *cap) {
+  capnet *shown = (capnet *)cap;
+  if (cap->owner == process_id() && atomic_exchange(&shown->ours_alone, false))
+    (void)set_patience(shown, 0);
+  return cap->fd;
+}
 
 void capnet_set_stop_fd(capnet *cap, int fd) { cap->stop_fd = fd; }
 
@@ -169,25 +183,46 @@ static bool stop_wanted(int stop_fd) {
   return stop_fd >= 0 && poll(&p, 1, 0) > 0;
 }
 
+/* Waits and receives in one system call: where there is nothing to stop for and nobody else sees the descriptor. The kernel
+ * keeps the time for the calls that follow, so it must be the whole of it that is left. -EAGAIN, -EINTR: do it in two. */
+static ssize_t receive_patiently(struct call *c) {
+  capnet *cap = c->cap;
+  const uint64_t ms = c->timeout_ms ? c->timeout_ms + (uint64_t)CALL_GRACE_MS : 0;
+  if (cap->stop_fd >= 0 || !cap->ours_alone || !ms != !c->deadline_ns ||
+      (ms && now_ns() + (ms - PATIENCE_SLACK_MS) * NSEC_PER_MSEC > c->deadline_ns) || set_patience(cap, ms) < 0)
+    return -EAGAIN;
+  return frame_recv_lost(cap->fd, cap->buf, FRAME_MAX + 1, c->fds, &c->n_fds, 0, &c->fds_lost);
+}
+
+/* The next message, waited for. What has just been asked for is not there yet: no look before the wait. */
+static int receive_message(struct call *c, uint64_t deadline_ns, ssize_t *ret) {
+  capnet *cap = c->cap;
+  const bool asked = c->asked;
+  ssize_t n = -EAGAIN;
+  int r = 0;
+  c->asked = false;
+  if (asked)
+    n = receive_patiently(c);
+  else if (stop_wanted(cap->stop_fd))
+    return fail_code(c->err, CAPNET__ERROR_CODE__ERROR_CANCELLED, "stopped");
+  else
+    n = frame_recv_lost(cap->fd, cap->buf, FRAME_MAX + 1, c->fds, &c->n_fds, 1, &c->fds_lost);
+  while (r == 0 && (n == -EAGAIN || n == -EINTR)) {
+    r = wait_fd(cap->fd, POLLIN, cap->stop_fd, deadline_ns, c->err);
+    if (r == 0)
+      n = frame_recv_lost(cap->fd, cap->buf, FRAME_MAX + 1, c->fds, &c->n_fds, 1, &c->fds_lost);
+  }
+  *ret = n;
+  return r;
+}
+
 /* One decoded frame; TERMINAL and end of file end the endpoint for good. */
 static int receive(struct call *c, uint64_t deadline_ns, Capnet__Frame **ret) {
   capnet *cap = c->cap;
-  ssize_t n;
-  if (c->asked) {
-    c->asked = false;
-    int r = wait_fd(cap->fd, POLLIN, cap->stop_fd, deadline_ns, c->err);
-    if (r < 0)
-      return r;
-  } else if (stop_wanted(cap->stop_fd))
-    return fail_code(c->err, CAPNET__ERROR_CODE__ERROR_CANCELLED, "stopped");
-  for (;;) {
-    n = frame_recv_lost(cap->fd, cap->buf, FRAME_MAX + 1, c->fds, &c->n_fds, 1, &c->fds_lost);
-    if (n != -EAGAIN)
-      break;
-    int r = wait_fd(cap->fd, POLLIN, cap->stop_fd, deadline_ns, c->err);
-    if (r < 0)
-      return r;
-  }
+  ssize_t n = 0;
+  int r = receive_message(c, deadline_ns, &n);
+  if (r < 0)
+    return r;
   if (n == 0 || n == -ECONNRESET || n == -EPIPE) {
     close_fds(c);
     return gone(c);
@@ -197,7 +232,7 @@ static int receive(struct call *c, uint64_t deadline_ns, Capnet__Frame **ret) {
     return n == -EMSGSIZE ? broken(c, "a frame that is too long") : fail_errno(c->err, (int)-n, "receive");
   }
   Capnet__Frame *frame;
-  int r = frame_decode(cap->buf, (size_t)n, &frame);
+  r = frame_decode(cap->buf, (size_t)n, &frame);
   if (r < 0) {
     close_fds(c);
     return broken(c, "a frame that cannot be read");
@@ -301,7 +336,7 @@ void call_init(struct call *c, capnet *cap, const ProtobufCServiceDescriptor *se
   if (timeout_ms)
     c->deadline_ns = deadline_in(timeout_ms) + CALL_GRACE_MS * NSEC_PER_MSEC;
   grant_after_fork(cap);
-  if (cap->owner != getpid()) {
+  if (cap->owner != process_id()) {
     c->result = fail(c->err, EOWNERDEAD, "FORKED", "this capability belongs to the process that took it");
     return;
   }
@@ -390,6 +425,8 @@ int conn_from_slot(struct call *c, const Capnet__Descriptor *d, capnet **ret) {
   r = conn_of(TAKE_FD(fd), c->cap->owner, ret, c->err);
   if (r < 0)
     c->result = r;
+  else
+    (*ret)->ours_alone = true;
   return r;
 }
 

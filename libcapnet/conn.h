@@ -17,8 +17,10 @@
 
 #include <capnet.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #define LAST_WORD_MS 1000u /* between closing its receiving side and TERMINAL the daemon takes no longer than this */
+#define PATIENCE_SLACK_MS 1u /* of a call's time may be gone when the kernel is told to wait for the whole of it */
 #define CALL_GRACE_MS 100u /* the daemon's own DEADLINE may take this long before the local guard ends a call */
 
 struct capnet {
@@ -26,6 +28,8 @@ struct capnet {
   int shared_fd;     /* Grant: what Open is asked of; else -1 */
   int stop_fd;       /* not ours */
   pid_t owner;       /* whose private endpoint fd is */
+  _Atomic bool ours_alone; /* fd was made for this handle and never shown to anybody: its options are nobody else's affair */
+  uint64_t patience_ms;    /* its SO_RCVTIMEO; 0: none */
   uint64_t last_call;
   bool ended;        /* by TERMINAL, end of file or a broken protocol: why is in end */
   struct capnet_error end;
@@ -76,6 +80,10 @@ int call_unpack(struct call *c, const Capnet__Frame *frame);
 /* Waits for events on fd (-1: none) until deadline_ns or the stop descriptor: 0, -ETIME, -ECANCELED with err. */
 int wait_fd(int fd, short events, int stop_fd, uint64_t deadline_ns, struct capnet_error *err);
 uint64_t deadline_in(unsigned timeout_ms); /* 0 for 0 */
+
+/* --- process.c ---------------------------------------------------------------------------------------------------- */
+
+pid_t process_id(void); /* as getpid(2), without a system call, also right after any kind of fork */
 
 /* --- error.c ------------------------------------------------------------------------------------------------------ */
 

@@ -96,11 +96,11 @@ void grant_after_fork(capnet *cap) {
   if (cap->shared_fd < 0)
     return;
   pthread_mutex_lock(&fork_lock);
-  if (cap->owner != getpid()) {
+  if (cap->owner != process_id()) {
     cap->fd = fd_close(cap->fd);
     cap->ended = false;
     pthread_mutex_init(&cap->lock, NULL); /* a thread that is not here may have held it */
-    cap->owner = getpid();
+    cap->owner = process_id();
   }
   pthread_mutex_unlock(&fork_lock);
 }
@@ -138,7 +138,7 @@ int grant_ensure(capnet *cap, uint64_t deadline_ns, struct capnet_error *err) {
   if (r < 0)
     return r;
   shared->stop_fd = cap->stop_fd;
-  shared->last_call = (uint64_t)getpid() << 20; /* for a reader of the trace; any reply is taken */
+  shared->last_call = (uint64_t)process_id() << 20; /* for a reader of the trace; any reply is taken */
   struct call c;
   call_init(&c, shared, &capnet__grant__descriptor, 0, err);
   c.deadline_ns = deadline_ns;
@@ -151,6 +151,8 @@ int grant_ensure(capnet *cap, uint64_t deadline_ns, struct capnet_error *err) {
   }
   r = call_done(&c, r);
   capnet_close(shared);
+  cap->ours_alone = r == 0;
+  cap->patience_ms = 0;
   return r;
 }
 

@@ -12,6 +12,7 @@ libcapnet_la_SOURCES = \
 	libcapnet/json.c \
 	libcapnet/manager.c \
 	libcapnet/ping.c \
+	libcapnet/process.c \
 	libcapnet/status.c \
 	libcapnet/tcp.c \
 	libcapnet/tcp.h \

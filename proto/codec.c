@@ -245,7 +245,7 @@ ssize_t frame_recv_lost(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX]
     msg = (struct msghdr){
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
     n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | (nonblock ? MSG_DONTWAIT : 0));
-  } while (n < 0 && errno == EINTR);
+  } while (n < 0 && errno == EINTR && nonblock);
   if (n < 0)
     return -errno;
   *ret_n_fds = collect_fds(&msg, fds);

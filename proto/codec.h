@@ -54,7 +54,8 @@ int frame_send(int sock, const void *data, size_t len, const int *fds, size_t n_
 /* Receives one message. fds (room for FRAME_SCM_MAX) get close-on-exec descriptors, the caller's from then on.
  * Returns its length (> 0), 0 at end of file, -EAGAIN, -ECONNRESET, -EMSGSIZE (truncated; its descriptors are
  * returned). 0 and -EMSGSIZE may come with descriptors as well. When this process has no descriptor left, the kernel
- * drops the rest of them and the message is still returned: a slot that is not there means EMFILE. */
+ * drops the rest of them and the message is still returned: a slot that is not there means EMFILE. Unless nonblock it waits,
+ * for as long as SO_RCVTIMEO says (-EAGAIN then), and a signal ends the wait (-EINTR). */
 ssize_t frame_recv(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX], size_t *ret_n_fds, int nonblock);
 /* The same, and whether descriptors were dropped so. */
 ssize_t frame_recv_lost(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX], size_t *ret_n_fds, int nonblock,
