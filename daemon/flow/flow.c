@@ -47,6 +47,7 @@ struct flow {
   bool client_gone;       /* the client closed its descriptor, or both directions of it were shut down */
   bool client_deaf;       /* the client shut its reading side down: bytes for it are dropped, as the kernel's TCP does */
   bool client_full;       /* the descriptor takes no more for now */
+  bool grown;             /* more room towards the client was asked for */
   bool client_ready;      /* the descriptor may have bytes, or its end, to be read */
   bool ring_full;         /* the stack takes no more for now: `writable` will tell */
   bool peer_done;         /* the peer's FIN was passed on */
@@ -87,7 +88,7 @@ static void finish(struct flow *f, enum stack_end why) {
   flow_bury(f->table, &info);
   f->over = true;
   f->end = why;
-  f->watch = loop_watch_free(f->watch);
+  f->watch = loop_watch_free_closing(f->watch); /* the client's end was given away, ours never is */
   f->look = loop_timer_free(f->look);
   if (f->fd >= 0)
     f->form->close(TAKE_FD(f->fd), why, f->client_eof);
@@ -134,6 +135,13 @@ static size_t total(const struct iovec *iov, int n) {
   return all;
 }
 
+/* Takes the descriptor no more? The first time that it seems so it is given more room. */
+static bool is_full(struct flow *f) {
+  const bool first = !f->grown;
+  f->grown = true;
+  return !first || !f->form->grow || !f->form->grow(f->fd);
+}
+
 /* One sendmsg. Returns what the client took. Less than it was offered: it takes no more now. */
 static size_t give(struct flow *f, struct iovec *iov, int n) {
   if (f->client_deaf)
@@ -145,13 +153,13 @@ static size_t give(struct flow *f, struct iovec *iov, int n) {
   while (sent < 0 && errno == EINTR);
   f->table->io.writes++;
   if (sent > 0) {
-    f->client_full = (size_t)sent < total(iov, n);
+    f->client_full = (size_t)sent < total(iov, n) && is_full(f);
     f->table->io.writes_short += f->client_full;
     return (size_t)sent;
   }
   f->table->io.writes_refused++;
   if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
-    f->client_full = true;
+    f->client_full = is_full(f);
   else if (has(f->fd, POLLHUP)) /* EPIPE: closed, or has it only stopped reading? */
     f->client_gone = true;
   else
@@ -338,7 +346,7 @@ static void on_again(void *arg) {
 int flow_start(struct flow_table *t, struct stack_conn *conn, struct flow_ends *ends, const struct flow_label *label,
                const struct flow_ops *ops, void *arg, struct flow **ret) {
   struct flow *f = calloc(1, sizeof *f);
-  int r = f ? loop_watch_new(t->loop, ends->ours, on_client, f, &f->watch) : -ENOMEM;
+  int r = f ? loop_watch_new_socket(t->loop, ends->ours, on_client, f, &f->watch) : -ENOMEM;
   if (r < 0) {
     stack_conn_abort(conn, STACK_END_LIMIT);
     free(f);
@@ -357,7 +365,10 @@ int flow_start(struct flow_table *t, struct stack_conn *conn, struct flow_ends *
   flow_entry_add(t, &f->entry, FLOW_TCP, label);
   stack_conn_set_ops(conn, &conn_ops, f);
   flow_announce(t, &f->entry);
-  loop_task_queue(t->loop, &f->again); /* bytes may wait already */
+  if (stack_conn_unread(conn) || stack_conn_eof(conn))
+    loop_task_queue(t->loop, &f->again);
+  else
+    set_events(f);
   *ret = f;
   return 0;
 }

@@ -21,6 +21,9 @@ struct flow_form {
   void (*stop)(int ours);
   /* The client wrote its last byte. From now on a full close of its end is to be told, too, as a hang-up. */
   void (*half)(int ours);
+  /* The client does not keep up: more room towards it, once in the life of a flow. false: there is none to be had. NULL: as
+   * roomy as it gets. */
+  bool (*grow)(int ours);
   /* After a hang-up: was the client's end closed with bytes unread? */
   bool (*unread)(int ours);
 };

@@ -8,9 +8,9 @@
 
 #include <sys/socket.h>
 
-/* Limits, of which an idle pair uses nothing; the kernel's own (net.core.wmem_max) may be below. Towards the client:
- * there is room again when a quarter is left, so the client still has something to read while the daemon wakes up.
- * From the client: what the daemon has not read, a super-frame or two beyond the ring. */
+/* Limits, of which an idle pair uses nothing; the kernel's own (net.core.wmem_max) may be below. Towards the client, and set
+ * when what the kernel gives unasked was full: there is room again when a quarter is left, so the client still has something
+ * to read while the daemon wakes up. From the client: what the daemon has not read, a super-frame or two beyond the ring. */
 #define PAIR_TO_CLIENT (2 * 1024 * 1024)
 #define PAIR_FROM_CLIENT (400 * 1024)
 
@@ -19,8 +19,7 @@ int flow_pair_open(struct flow_ends *ret) {
   int r = pair_new(SOCK_STREAM, &e.ours, &e.client);
   if (r < 0)
     return r;
-  const int down = PAIR_TO_CLIENT, up = PAIR_FROM_CLIENT;
-  (void)setsockopt(e.ours, SOL_SOCKET, SO_SNDBUF, &down, sizeof down);
+  const int up = PAIR_FROM_CLIENT;
   (void)setsockopt(e.client, SOL_SOCKET, SO_SNDBUF, &up, sizeof up);
   *ret = e;
   return 0;
@@ -48,6 +47,10 @@ static bool pair_shut(int ours) {
   (void)shutdown(ours, SHUT_WR);
   return true;
 }
+static bool pair_grow(int ours) {
+  const int down = PAIR_TO_CLIENT;
+  return setsockopt(ours, SOL_SOCKET, SO_SNDBUF, &down, sizeof down) == 0;
+}
 static void pair_stop(int ours) { (void)shutdown(ours, SHUT_RD); }
 static void pair_half(int ours) { (void)ours; }
 static bool pair_unread(int ours) {
@@ -61,4 +64,5 @@ const struct flow_form flow_form_pair = {.name = "pair",
                                          .delivered = pair_delivered,
                                          .stop = pair_stop,
                                          .half = pair_half,
+                                         .grow = pair_grow,
                                          .unread = pair_unread};

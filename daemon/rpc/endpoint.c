@@ -304,7 +304,7 @@ static void send_terminal(struct endpoint *ep, const Capnet__Error *error) {
 static void shut(struct endpoint *ep, const Capnet__Error *error) {
   while (!list_empty(&ep->calls))
     call_abort(list_first(&ep->calls, struct call, link), -ECONNRESET, NULL);
-  ep->watch = loop_watch_free(ep->watch);
+  ep->watch = loop_watch_free_closing(ep->watch);
   ep->timer = loop_timer_free(ep->timer);
   loop_task_cancel(&ep->doom);
   if (!ep->gone || ep->takes_fds) /* else nobody reads, and there is nothing in the queue that could block us */
@@ -465,7 +465,7 @@ int endpoint_new(struct loop *loop, int fd, const struct endpoint_ops *ops, void
   loop_task_init(&ep->doom, on_doom, ep);
   int r = loop_timer_new(loop, CLOCK_ID_BOOT, on_timer, ep, &ep->timer);
   if (r == 0)
-    r = loop_watch_new(loop, sock, on_events, ep, &ep->watch);
+    r = loop_watch_new_socket(loop, sock, on_events, ep, &ep->watch);
   if (r == 0)
     r = loop_watch_set(ep->watch, LOOP_READ | LOOP_HANGUP);
   if (r < 0) {
