@@ -186,15 +186,15 @@ static int try_resolve(capnet *cap, void *arg, struct capnet_error *err) {
   return r;
 }
 
-/* Letting go of the control leaves the connection as it is: PROGRAM gets a descriptor, not a capability. */
+/* PROGRAM gets a descriptor, not a capability: no control is made. */
 static int try_connect(capnet *cap, void *arg, struct capnet_error *err) {
   struct connecting *a = arg;
+  const struct capnet_tcp_options bare = {.set = CAPNET_TCP_NO_CONTROL};
   struct capnet_tcp tcp;
-  int r = capnet_tcp_connect_form(cap, a->form, a->address, a->c->port, NULL, NO_LIMIT, &tcp, err);
+  int r = capnet_tcp_connect_form(cap, a->form, a->address, a->c->port, &bare, NO_LIMIT, &tcp, err);
   if (r < 0)
     return r;
   a->fd = tcp.fd;
-  capnet_closep(&tcp.control);
   return 0;
 }
 

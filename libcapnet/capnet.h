@@ -127,7 +127,9 @@ struct capnet_addr {
   uint16_t port;
 };
 
-/* Only the options whose bit is in set are sent; 0 switches off. An idle time alone gets Linux's 75 s and 9 probes. */
+/* Only the options whose bit is in set are sent; 0 switches off. An idle time alone gets Linux's 75 s and 9 probes.
+ * NO_CONTROL is for connecting alone, and has no member: the connection comes without its control, for who only moves
+ * bytes. It cannot be had later; making it costs about as much again as the data descriptor. */
 #define CAPNET_TCP_KEEPALIVE_IDLE (1u << 0)
 #define CAPNET_TCP_KEEPALIVE_INTERVAL (1u << 1)
 #define CAPNET_TCP_KEEPALIVE_COUNT (1u << 2)
@@ -135,6 +137,7 @@ struct capnet_addr {
 #define CAPNET_TCP_IDLE_TIMEOUT (1u << 4)
 #define CAPNET_TCP_NODELAY (1u << 5)
 #define CAPNET_TCP_CONGESTION (1u << 6)
+#define CAPNET_TCP_NO_CONTROL (1u << 7)
 struct capnet_tcp_options {
   unsigned set;
   uint32_t keepalive_idle_s;
@@ -175,7 +178,7 @@ enum capnet_tcp_form {
  * close-on-exec. control answers the functions below. Both are the caller's: capnet_tcp_close, or take either out. */
 struct capnet_tcp {
   int fd;
-  capnet *control; /* NULL when the daemon gave none */
+  capnet *control; /* NULL when it was not wanted, or the daemon gave none */
   struct capnet_addr local, remote;
   uint64_t id; /* as in status; 0: unknown */
   enum capnet_tcp_form form; /* SOCKET or PAIR; AUTO: an old daemon does not say, so PAIR */

@@ -91,16 +91,17 @@ static void options_from_wire(struct capnet_tcp_options *to, const Capnet__TcpOp
   }
 }
 
-/* Takes a connection out of the reply that c holds. */
-static int fill_tcp(struct call *c, const Capnet__TcpConnection *from, struct capnet_tcp *ret) {
+/* Takes a connection out of the reply that c holds. A control that is not wanted, as an older daemon gives it all the same,
+ * is closed with the call. */
+static int fill_tcp(struct call *c, const Capnet__TcpConnection *from, bool wants_control, struct capnet_tcp *ret) {
   _cleanup_close_ int fd = -1;
   capnet *control = NULL;
   int r = call_take_fd(c, from->data, &fd);
-  if (r == 0 && from->control)
+  if (r == 0 && from->control && wants_control)
     r = conn_from_slot(c, from->control, &control);
   if (r < 0)
     return r;
-  int flags = fcntl(fd, F_GETFL);
+  const int flags = from->has_form ? 0 : fcntl(fd, F_GETFL); /* who tells the form promises that it blocks */
   if (flags >= 0 && (flags & O_NONBLOCK))
     (void)fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
   *ret = (struct capnet_tcp){.fd = TAKE_FD(fd), .control = control, .id = from->id,
@@ -125,9 +126,11 @@ int capnet_tcp_connect_form(capnet *cap, enum capnet_tcp_form form, const char *
   request.remote = &remote;
   request.has_form = form != CAPNET_FORM_AUTO;
   request.form = (Capnet__TcpForm)form;
+  const bool control = !options || !(options->set & CAPNET_TCP_NO_CONTROL);
   if (options) {
     options_to_wire(&wire, options);
     request.options = &wire;
+    request.has_control = !control;
   }
   call_init(&c, cap, &capnet__tcp_connect_authority__descriptor, timeout_ms, err);
   capnet__tcp_connect_authority__connect(&c.service, &request, NULL, NULL);
@@ -136,7 +139,7 @@ int capnet_tcp_connect_form(capnet *cap, enum capnet_tcp_form form, const char *
   if (r == 0 && form == CAPNET_FORM_SOCKET && reply->form != CAPNET__TCP_FORM__TCP_FORM_SOCKET)
     r = fail(err, ENOPKG, "UNAVAILABLE", "the daemon gives no real sockets: it is an older one");
   if (r == 0)
-    r = fill_tcp(&c, reply, ret);
+    r = fill_tcp(&c, reply, control, ret);
   return call_done(&c, r);
 }
 
@@ -212,7 +215,7 @@ int capnet_tcp_accept(capnet *listener, unsigned timeout_ms, struct capnet_tcp *
   Capnet__TcpConnection *reply;
   int r = call_one(&c, (void **)&reply);
   if (r == 0)
-    r = fill_tcp(&c, reply, ret);
+    r = fill_tcp(&c, reply, true, ret);
   return call_done(&c, r);
 }
 
@@ -249,7 +252,7 @@ int capnet_tcp_channel_accept(capnet *channel, unsigned timeout_ms, struct capne
   else if (r == 0)
     r = call_unpack(&c, frame);
   if (r == 0)
-    r = fill_tcp(&c, (Capnet__TcpConnection *)c.reply, ret);
+    r = fill_tcp(&c, (Capnet__TcpConnection *)c.reply, true, ret);
   return call_done(&c, r);
 }
 

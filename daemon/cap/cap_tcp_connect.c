@@ -9,6 +9,7 @@ struct connect {
   struct cap *cap;
   struct flow_attempt *attempt;
   enum flow_form_wish form;
+  bool control;
 };
 
 static void connect_free(struct connect *c) {
@@ -23,8 +24,9 @@ static void on_connected(void *arg, struct stack_conn *conn) {
   struct call *call = c->call;
   struct cap *cap = c->cap;
   const enum flow_form_wish form = c->form;
+  const bool control = c->control;
   connect_free(c);
-  tcp_answer(call, cap, conn, form);
+  tcp_answer(call, cap, conn, form, control);
 }
 
 static void on_failed(void *arg, enum stack_end why, int error) {
@@ -87,7 +89,7 @@ static void tcp_connect_connect(Capnet__TcpConnectAuthority_Service *service, co
   tcp_label(cap->node, &label);
   int r = -ENOMEM;
   if (c) {
-    *c = (struct connect){.call = call, .cap = cap, .form = form};
+    *c = (struct connect){.call = call, .cap = cap, .form = form, .control = !rq->has_control || rq->control};
     r = flow_connect(cap_room(cap), rq->local ? &local : NULL, &remote, &options, &label, &attempt_ops, c, &c->attempt);
   }
   if (r < 0) {

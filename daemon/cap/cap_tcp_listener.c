@@ -83,7 +83,7 @@ static void channel_pump(struct cap_tcp_listener *l) {
     return;
   }
   /* If not, that one was reset; the next must not wait for a newcomer. */
-  if (tcp_hand_over(&l->cap, conn, l->channel.form, &h, &why) < 0) {
+  if (tcp_hand_over(&l->cap, conn, l->channel.form, true, &h, &why) < 0) {
     (void)loop_watch_set(l->channel.watch, LOOP_HANGUP | LOOP_WRITE);
     return;
   }
@@ -145,7 +145,7 @@ static void tcp_listener_accept(Capnet__TcpListener_Service *service, const Capn
   if (!tcp_form_parse(call, rq->has_form, rq->form, &form))
     return;
   if (list_empty(&l->waiters) && flow_accept(l->listener, &conn) == 0) {
-    tcp_answer(call, &l->cap, conn, form);
+    tcp_answer(call, &l->cap, conn, form, true);
     return;
   }
   struct waiter *w = malloc(sizeof *w);
@@ -222,7 +222,7 @@ static void on_acceptable(void *arg) {
     struct call *call = w->call;
     const enum flow_form_wish form = w->form;
     waiter_free(w);
-    tcp_answer(call, &l->cap, conn, form);
+    tcp_answer(call, &l->cap, conn, form, true);
   }
   channel_pump(l);
 }

@@ -32,18 +32,20 @@ void tcp_label(const struct auth_node *n, struct flow_label *ret);
 /* How the end of a connection reads as an error of a call. */
 int tcp_end_errno(enum stack_end why);
 
-/* An established connection becomes a TcpSocket below `authority`, and a TcpConnection. On success the caller passes both
- * descriptors on; on failure the connection was reset and why says what to answer. */
+/* An established connection becomes a TcpSocket below `authority`, and a TcpConnection. On success the caller passes the
+ * descriptors on; on failure the connection was reset and why says what to answer. Without control nobody holds the
+ * TcpSocket: it lives as long as the connection. */
 struct tcp_handover {
   Capnet__TcpConnection msg;
   struct tcp_endpoint_text local, remote;
   Capnet__Descriptor data_slot, control_slot;
-  int data, control; /* the caller's */
+  int data, control; /* the caller's; control -1: none */
 };
-int tcp_hand_over(struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish, struct tcp_handover *ret,
-                  struct auth_refusal *why);
+int tcp_hand_over(struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish, bool control,
+                  struct tcp_handover *ret, struct auth_refusal *why);
 /* The same, as the answer of a call. */
-void tcp_answer(struct call *call, struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish);
+void tcp_answer(struct call *call, struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish,
+                bool control);
 /* The same for who holds the listening socket: nobody is given the TcpSocket. */
 int tcp_enter(struct cap *authority, struct flow_listener *l, struct stack_conn *conn, struct auth_refusal *why);
 

@@ -194,14 +194,15 @@ static int socket_done(struct cap *socket, struct flow *flow, int r) {
   return r;
 }
 
-int tcp_hand_over(struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish, struct tcp_handover *ret,
-                  struct auth_refusal *why) {
+int tcp_hand_over(struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish, bool control,
+                  struct tcp_handover *ret, struct auth_refusal *why) {
   struct cap *socket;
   struct flow *flow = NULL;
   struct flow_label label;
   struct stack_conn_info info;
   stack_conn_info(conn, &info);
-  int r = socket_new(authority, conn, &socket, &ret->control, &label, why);
+  ret->control = -1;
+  int r = socket_new(authority, conn, &socket, control ? &ret->control : NULL, &label, why);
   if (r < 0)
     return handover_failed(why, r);
   r = flow_new(cap_room(socket), conn, wish, &label, &cap_tcp_socket_flow_ops, socket, &flow, &ret->data);
@@ -213,7 +214,7 @@ int tcp_hand_over(struct cap *authority, struct stack_conn *conn, enum flow_form
   capnet__descriptor__init(&ret->data_slot);
   capnet__descriptor__init(&ret->control_slot);
   ret->msg.data = &ret->data_slot;
-  ret->msg.control = &ret->control_slot;
+  ret->msg.control = control ? &ret->control_slot : NULL;
   ret->msg.local = tcp_endpoint_fill(&ret->local, &info.local);
   ret->msg.remote = tcp_endpoint_fill(&ret->remote, &info.remote);
   ret->msg.has_id = ret->msg.has_form = 1;
@@ -233,15 +234,17 @@ int tcp_enter(struct cap *authority, struct flow_listener *l, struct stack_conn 
   return socket_done(socket, flow, r);
 }
 
-void tcp_answer(struct call *call, struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish) {
+void tcp_answer(struct call *call, struct cap *authority, struct stack_conn *conn, enum flow_form_wish wish,
+                bool control) {
   struct tcp_handover h;
   struct auth_refusal why;
-  if (tcp_hand_over(authority, conn, wish, &h, &why) < 0) {
+  if (tcp_hand_over(authority, conn, wish, control, &h, &why) < 0) {
     cap_refuse(call, &why);
     return;
   }
   h.data_slot.has_slot = h.control_slot.has_slot = 1;
   (void)call_add_fd(call, h.data, &h.data_slot.slot);
-  (void)call_add_fd(call, h.control, &h.control_slot.slot);
+  if (control)
+    (void)call_add_fd(call, h.control, &h.control_slot.slot);
   call_reply(call, &h.msg.base);
 }

@@ -32,15 +32,16 @@ capnet *bench_take(const char *kind) {
 static int connect_capnet(const struct target *t, capnet **ret_control, char why[256]) {
   struct capnet_error err;
   struct capnet_tcp tcp;
-  struct capnet_tcp_options nodelay = {.set = CAPNET_TCP_NODELAY, .nodelay = 1};
-  if (capnet_tcp_connect_form(t->cap, bench_form(), t->address, t->port, &nodelay, BENCH_TIMEOUT_MS, &tcp, &err) < 0) {
+  const unsigned control = ret_control ? 0 : CAPNET_TCP_NO_CONTROL;
+  struct capnet_tcp_options o = {.set = CAPNET_TCP_NODELAY | control, .nodelay = 1};
+  if (capnet_tcp_connect_form(t->cap, bench_form(), t->address, t->port, &o, BENCH_TIMEOUT_MS, &tcp, &err) < 0) {
     (void)snprintf(why, 256, "%s: %.200s", err.code, err.message);
     return -1;
   }
   if (ret_control) {
     *ret_control = tcp.control;
   } else {
-    capnet_close(tcp.control);
+    capnet_close(tcp.control); /* of a libcapnet that does not know the bit */
   }
   return tcp.fd;
 }

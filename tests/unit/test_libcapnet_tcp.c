@@ -22,6 +22,7 @@ struct plan {
   bool drop_control; /* closes it without a reason */
   bool keep_unread;  /* leaves the client's bytes unread: the kernel says ECONNRESET */
   int seen_options;
+  int seen_control; /* -1: not said */
 };
 
 /* data[0], control[0] are the client's. */
@@ -78,6 +79,7 @@ static void connect_script(int fd, void *arg) {
   p->seen_options = q->options ? (q->options->has_nodelay ? 1 : 0) | (q->options->has_user_timeout_ms ? 2 : 0) : -1;
   if (q->options && q->options->congestion)
     p->seen_options |= strcmp(q->options->congestion, "reno") == 0 ? 4 : 8;
+  p->seen_control = q->has_control ? q->control : -1;
   body_free(body);
   int data[2], control[2];
   give(fd, call, p, data, control);
@@ -188,6 +190,23 @@ Test(libcapnet_tcp, without_a_control_the_end_is_the_end) {
   cr_assert_eq(capnet_tcp_read(&tcp, &c, 1, 0, NULL), 0);
   capnet_tcp_close(&tcp);
   capnet_close(cap);
+}
+
+/* An older daemon does not know the wish, and gives one: it is closed, and the daemon hears of it. */
+Test(libcapnet_tcp, a_control_that_is_not_wanted_is_not_kept) {
+  for (int wanted = 0; wanted <= 1; wanted++) {
+    struct fake f;
+    struct plan p = {0};
+    struct capnet_tcp tcp;
+    const struct capnet_tcp_options o = {.set = wanted ? 0 : CAPNET_TCP_NO_CONTROL};
+    capnet *cap = fake_start(&f, connect_script, &p);
+    cr_assert_eq(capnet_tcp_connect(cap, "10.0.0.1", 80, &o, 0, &tcp, NULL), 0);
+    cr_expect_eq(p.seen_control, wanted ? -1 : 0);
+    cr_expect_eq(tcp.control != NULL, wanted);
+    capnet_tcp_close(&tcp);
+    capnet_close(cap);
+    fake_stop(&f);
+  }
 }
 
 Test(libcapnet_tcp, writing_to_what_is_over_tells_the_reason) {
