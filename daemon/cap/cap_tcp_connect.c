@@ -85,12 +85,12 @@ static void tcp_connect_connect(Capnet__TcpConnectAuthority_Service *service, co
       !tcp_options_parse(call, rq->options, &options) || !cap_charge(call, LIMIT_SOCKETS, 1))
     return;
   struct connect *c = calloc(1, sizeof *c);
-  struct flow_label label;
+  struct tcp_label label;
   tcp_label(cap->node, &label);
   int r = -ENOMEM;
   if (c) {
     *c = (struct connect){.call = call, .cap = cap, .form = form, .control = !rq->has_control || rq->control};
-    r = flow_connect(cap_room(cap), rq->local ? &local : NULL, &remote, &options, &label, &attempt_ops, c, &c->attempt);
+    r = flow_connect(cap_room(cap), rq->local ? &local : NULL, &remote, &options, &label.flow, &attempt_ops, c, &c->attempt);
   }
   if (r < 0) {
     auth_uncharge(cap->node, LIMIT_SOCKETS, 1);

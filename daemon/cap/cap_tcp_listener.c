@@ -256,13 +256,13 @@ int cap_tcp_listener_open(struct cap *authority, const struct cap_listener_reque
   if (r < 0)
     return r;
   struct cap_tcp_listener *l = (struct cap_tcp_listener *)c;
-  struct flow_label label;
+  struct tcp_label label;
   tcp_label(c->node, &label);
   r = auth_charge(c->node, LIMIT_SOCKETS, 1, why);
   if (r == 0) {
     l->charged = true;
     ret->socket = -1;
-    r = flow_listen(cap_room(c), &rq->bind, &rq->options, rq->socket, &label, &listener_ops, l, &l->listener, &ret->socket);
+    r = flow_listen(cap_room(c), &rq->bind, &rq->options, rq->socket, &label.flow, &listener_ops, l, &l->listener, &ret->socket);
     why->error = r;
     (void)snprintf(why->text, sizeof why->text, "%s", error_code_sentence(error_code_from_errno(r)));
   }

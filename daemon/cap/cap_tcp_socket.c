@@ -13,9 +13,8 @@ struct waiter {
 struct cap_tcp_socket {
   struct cap cap;
   struct flow *flow; /* until the capability is released */
-  bool charged;
-  struct flow_info last; /* what it was when it ended */
-  bool over;
+  bool charged, over;
+  enum stack_end end; /* once it is over */
   struct list waiters; /* of WaitEnd */
 };
 
@@ -48,10 +47,11 @@ static void status_reply(struct call *call, const struct flow_info *info) {
 }
 
 static void current(struct cap_tcp_socket *s, struct flow_info *ret) {
-  if (s->over)
-    *ret = s->last;
-  else
-    flow_info(s->flow, ret);
+  flow_info(s->flow, ret);
+  if (s->over) {
+    ret->dead = true;
+    ret->conn.end = s->end;
+  }
 }
 
 static void tcp_socket_status(Capnet__TcpSocket_Service *service, const Capnet__TcpStatusRequest *rq,
@@ -127,10 +127,10 @@ static void on_wait_cancel(void *arg, int reason) {
 
 static void tcp_socket_wait_end(Capnet__TcpSocket_Service *service, const Capnet__TcpWaitEndRequest *rq,
                                 Capnet__TcpStatusReply_Closure closure, void *data) {
-  (void)service, (void)rq, (void)closure;
+  (void)rq;
   struct cap_tcp_socket *s = socket_of(data);
   if (s->over) {
-    status_reply(data, &s->last);
+    tcp_socket_status(service, NULL, closure, data);
     return;
   }
   struct waiter *w = malloc(sizeof *w);
@@ -153,19 +153,21 @@ static void uncharge(struct cap_tcp_socket *s) {
 
 static void on_over(void *arg, enum stack_end why) {
   struct cap_tcp_socket *s = arg;
-  flow_info(s->flow, &s->last);
-  s->last.dead = true;
-  s->last.conn.end = why;
   s->over = true;
+  s->end = why;
   uncharge(s);
+  if (!s->cap.ep) { /* nobody can ask */
+    cap_end(&s->cap, 0);
+    return;
+  }
+  struct flow_info info;
+  current(s, &info);
   while (!list_empty(&s->waiters)) {
     struct waiter *w = list_first(&s->waiters, struct waiter, link);
     struct call *call = w->call;
     waiter_free(w);
-    status_reply(call, &s->last);
+    status_reply(call, &info);
   }
-  if (!s->cap.ep)
-    cap_end(&s->cap, 0);
 }
 
 const struct flow_ops cap_tcp_socket_flow_ops = {.over = on_over};

@@ -27,7 +27,11 @@ void tcp_options_fill(Capnet__TcpOptions *m, const struct stack_conn_options *o)
 bool tcp_form_parse(struct call *call, bool has_form, Capnet__TcpForm form, enum flow_form_wish *ret);
 void tcp_no_sockets(struct call *call);
 
-void tcp_label(const struct auth_node *n, struct flow_label *ret);
+struct tcp_label {
+  struct flow_label flow;
+  char taken_by[CAP_TAKER_STRLEN];
+};
+void tcp_label(const struct auth_node *n, struct tcp_label *ret); /* borrows of n */
 
 /* How the end of a connection reads as an error of a call. */
 int tcp_end_errno(enum stack_end why);

@@ -123,16 +123,15 @@ static uint64_t grant_of(const struct auth_node *n) {
   return info.id;
 }
 
-void tcp_label(const struct auth_node *n, struct flow_label *ret) {
+void tcp_label(const struct auth_node *n, struct tcp_label *ret) {
   struct auth_node_info info;
   auth_info(n, &info);
-  memset(ret, 0, sizeof *ret);
-  ret->cap_id = info.id;
-  ret->owner = grant_of(n);
-  (void)snprintf(ret->grant, sizeof ret->grant, "%s", info.grant);
-  (void)cap_taker_format(&info.taker, ret->taken_by);
+  ret->flow = (struct flow_label){.cap_id = info.id,
+                                  .owner = grant_of(n),
+                                  .grant = info.grant,
+                                  .taken_by = cap_taker_format(&info.taker, ret->taken_by)};
 }
-static_assert(sizeof(((struct flow_label *)0)->taken_by) >= CAP_TAKER_STRLEN, "a taker fits its label");
+static_assert(FLOW_TAKER_MAX >= CAP_TAKER_STRLEN && FLOW_GRANT_MAX >= AUTH_NAME_MAX, "both fit the table's labels");
 
 int tcp_end_errno(enum stack_end why) {
   switch (why) {
@@ -163,7 +162,7 @@ static int handover_failed(struct auth_refusal *why, int r) {
 /* The capability of an established connection, charged for, and its label. Without ret_control nobody gets the client's
  * end. On failure conn was reset. */
 static int socket_new(struct cap *authority, struct stack_conn *conn, struct cap **ret, int *ret_control,
-                      struct flow_label *ret_label, struct auth_refusal *why) {
+                      struct tcp_label *ret_label, struct auth_refusal *why) {
   const struct auth_spec spec = {.kind = AUTH_TCP_SOCKET};
   *why = (struct auth_refusal){0};
   int r = cap_mint(authority->caps, authority->node, &spec, authority, ret, ret_control, why);
@@ -198,14 +197,14 @@ int tcp_hand_over(struct cap *authority, struct stack_conn *conn, enum flow_form
                   struct tcp_handover *ret, struct auth_refusal *why) {
   struct cap *socket;
   struct flow *flow = NULL;
-  struct flow_label label;
+  struct tcp_label label;
   struct stack_conn_info info;
   stack_conn_info(conn, &info);
   ret->control = -1;
   int r = socket_new(authority, conn, &socket, control ? &ret->control : NULL, &label, why);
   if (r < 0)
     return handover_failed(why, r);
-  r = flow_new(cap_room(socket), conn, wish, &label, &cap_tcp_socket_flow_ops, socket, &flow, &ret->data);
+  r = flow_new(cap_room(socket), conn, wish, &label.flow, &cap_tcp_socket_flow_ops, socket, &flow, &ret->data);
   if (r < 0)
     ret->control = fd_close(ret->control);
   if (socket_done(socket, flow, r) < 0)
@@ -226,11 +225,11 @@ int tcp_hand_over(struct cap *authority, struct stack_conn *conn, enum flow_form
 int tcp_enter(struct cap *authority, struct flow_listener *l, struct stack_conn *conn, struct auth_refusal *why) {
   struct cap *socket;
   struct flow *flow = NULL;
-  struct flow_label label;
+  struct tcp_label label;
   int r = socket_new(authority, conn, &socket, NULL, &label, why);
   if (r < 0)
     return r;
-  r = flow_enter(l, conn, &label, &cap_tcp_socket_flow_ops, socket, &flow);
+  r = flow_enter(l, conn, &label.flow, &cap_tcp_socket_flow_ops, socket, &flow);
   return socket_done(socket, flow, r);
 }
 

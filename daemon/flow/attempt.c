@@ -14,6 +14,7 @@ struct flow_attempt {
 
 static void attempt_done(struct flow_attempt *a) {
   flow_entry_remove(a->table, &a->entry);
+  flow_entry_done(&a->entry);
   free(a);
 }
 
@@ -54,19 +55,21 @@ int flow_connect(struct flow_table *t, const struct net_endpoint *local, const s
   struct flow_attempt *a = calloc(1, sizeof *a);
   if (!a)
     return -ENOMEM;
-  list_init(&a->entry.link);
   a->table = t;
   a->ops = ops;
   a->arg = arg;
-  int r = stack_tcp_connect(t->stack, local, remote, &attempt_ops, a, &a->conn);
+  int r = flow_entry_init(t, &a->entry, FLOW_ATTEMPT, label);
+  if (r == 0)
+    r = stack_tcp_connect(t->stack, local, remote, &attempt_ops, a, &a->conn);
   if (r >= 0 && options)
     r = stack_conn_set_options(a->conn, options);
   if (r < 0) {
     a->conn = stack_conn_abort(a->conn, STACK_END_RESET_LOCAL);
+    flow_entry_done(&a->entry);
     free(a);
     return r;
   }
-  flow_entry_add(t, &a->entry, FLOW_ATTEMPT, label);
+  flow_entry_add(t, &a->entry);
   flow_announce(t, &a->entry);
   *ret = a;
   return 0;

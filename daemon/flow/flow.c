@@ -346,9 +346,13 @@ static void on_again(void *arg) {
 int flow_start(struct flow_table *t, struct stack_conn *conn, struct flow_ends *ends, const struct flow_label *label,
                const struct flow_ops *ops, void *arg, struct flow **ret) {
   struct flow *f = calloc(1, sizeof *f);
-  int r = f ? loop_watch_new_socket(t->loop, ends->ours, on_client, f, &f->watch) : -ENOMEM;
+  int r = f ? flow_entry_init(t, &f->entry, FLOW_TCP, label) : -ENOMEM;
+  if (r == 0)
+    r = loop_watch_new_socket(t->loop, ends->ours, on_client, f, &f->watch);
   if (r < 0) {
     stack_conn_abort(conn, STACK_END_LIMIT);
+    if (f)
+      flow_entry_done(&f->entry);
     free(f);
     return r;
   }
@@ -360,9 +364,8 @@ int flow_start(struct flow_table *t, struct stack_conn *conn, struct flow_ends *
   f->fd = TAKE_FD(ends->ours);
   f->ops = ops;
   f->arg = arg;
-  list_init(&f->entry.link);
   loop_task_init(&f->again, on_again, f);
-  flow_entry_add(t, &f->entry, FLOW_TCP, label);
+  flow_entry_add(t, &f->entry);
   stack_conn_set_ops(conn, &conn_ops, f);
   flow_announce(t, &f->entry);
   if (stack_conn_unread(conn) || stack_conn_eof(conn))
@@ -410,6 +413,7 @@ struct flow *flow_free(struct flow *f) {
   f->ops = NULL;
   finish(f, STACK_END_RESET_LOCAL);
   loop_task_cancel(&f->again);
+  flow_entry_done(&f->entry);
   free(f);
   return NULL;
 }

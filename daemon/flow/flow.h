@@ -17,13 +17,13 @@ struct flow;
 struct flow_table;
 struct flow_listener;
 
-/* Who a socket belongs to, as status prints it: raw text, escape before printing. */
+/* Who a socket belongs to, as status prints it: raw text, escape before printing. The table keeps a copy for all alike. */
 struct flow_label {
   uint64_t cap_id;
   uint64_t owner; /* the grant, as a number that is never used twice: whose sealed namespaces its real sockets are in */
-  char grant[64];
-  char taken_by[96];
+  const char *grant, *taken_by; /* cut to these, with the NUL */
 };
+enum { FLOW_GRANT_MAX = 64, FLOW_TAKER_MAX = 96 };
 
 #define FLOW_DEAD_MAX 256 /* ended sockets remembered */
 #define FLOW_TURN_BYTES (256u * 1024) /* of one connection, each way, in one turn of the loop; reading may pass it once */

@@ -46,12 +46,20 @@ void flow_ends_done(struct flow_ends *e);
  * socket that a program kept from hearing of its end. false: there was nothing. */
 bool flow_make_way(struct flow_table *t, const struct seal_chamber *c, const struct stack_conn_info *info);
 
+/* The text of a label, shared by those that have the same. */
+struct flow_who {
+  struct list link; /* of the table: the one that was used last is the first */
+  unsigned refs;
+  char grant[FLOW_GRANT_MAX], taken_by[FLOW_TAKER_MAX];
+};
+
 /* Where every live thing stands in the table. */
 struct flow_entry {
   struct list link;
   uint64_t id;
   enum flow_kind kind;
-  struct flow_label label;
+  struct flow_who *who;
+  struct flow_label label; /* text of who's */
   uint64_t opened_ns;
 };
 
@@ -62,6 +70,7 @@ struct flow_table {
   char no_seal[SEAL_WHY_MAX];
   uint64_t n_sockets, n_fallbacks;
   struct flow_io io;
+  struct list whos;
   struct list live;
   unsigned n_live[3]; /* by kind */
   uint64_t last_id;
@@ -71,7 +80,10 @@ struct flow_table {
   void *change_arg;
 };
 
-void flow_entry_add(struct flow_table *t, struct flow_entry *e, enum flow_kind kind, const struct flow_label *label);
+/* First and last of an entry: its label. -ENOMEM. */
+int flow_entry_init(struct flow_table *t, struct flow_entry *e, enum flow_kind kind, const struct flow_label *label);
+void flow_entry_done(struct flow_entry *e); /* also of one that is all zero */
+void flow_entry_add(struct flow_table *t, struct flow_entry *e);
 void flow_entry_remove(struct flow_table *t, struct flow_entry *e);
 /* A socket came to be: tells whoever wants to know. */
 void flow_announce(struct flow_table *t, const struct flow_entry *e);

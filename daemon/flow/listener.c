@@ -91,17 +91,19 @@ int flow_listen(struct flow_table *t, const struct net_endpoint *local, const st
   if (!l)
     return -ENOMEM;
   *l = (struct flow_listener){.table = t, .ops = ops, .arg = arg, .socket = -1, .backlog = o->backlog};
-  list_init(&l->entry.link);
-  int r = stack_tcp_listen(t->stack, local, o, &listener_ops, l, &l->listener);
+  int r = flow_entry_init(t, &l->entry, FLOW_LISTENER, label);
+  if (r == 0)
+    r = stack_tcp_listen(t->stack, local, o, &listener_ops, l, &l->listener);
   if (r == 0 && socket)
     r = open_socket(l, o->follow, label->owner, ret_fd);
   if (r < 0) {
     l->listener = stack_listener_close(l->listener);
     end_socket(l);
+    flow_entry_done(&l->entry);
     free(l);
     return r;
   }
-  flow_entry_add(t, &l->entry, FLOW_LISTENER, label);
+  flow_entry_add(t, &l->entry);
   flow_announce(t, &l->entry);
   *ret = l;
   return 0;
@@ -168,6 +170,7 @@ struct flow_listener *flow_listener_free(struct flow_listener *l) {
     bury_listener(l, STACK_END_CLOSED);
   l->listener = stack_listener_close(l->listener);
   end_socket(l);
+  flow_entry_done(&l->entry);
   free(l);
   return NULL;
 }

@@ -3,8 +3,13 @@
  */
 #include "flow/flow_impl.h"
 
+#include <stdio.h>
+
+#define WHO_LOOK 16 /* texts of labels that are compared, the last used ones; others are merely not shared */
+
 struct flow_dead {
   struct list link;
+  struct flow_who *who;
   struct flow_label label;
   struct flow_info info;
 };
@@ -15,13 +20,64 @@ int flow_table_new(struct loop *loop, struct stack *stack, struct flow_table **r
     return -ENOMEM;
   t->loop = loop;
   t->stack = stack;
+  list_init(&t->whos);
   list_init(&t->live);
   list_init(&t->dead);
   *ret = t;
   return 0;
 }
 
+/* --- labels ----------------------------------------------------------------------------------------------------------- */
+
+static bool is_who(const struct flow_who *w, const struct flow_label *l) {
+  return strncmp(w->grant, l->grant, sizeof w->grant - 1) == 0 &&
+         strncmp(w->taken_by, l->taken_by, sizeof w->taken_by - 1) == 0;
+}
+
+static struct flow_who *who_find(struct flow_table *t, const struct flow_label *l) {
+  unsigned looked = 0;
+  list_for_each(pos, &t->whos) {
+    struct flow_who *w = list_entry(pos, struct flow_who, link);
+    if (is_who(w, l))
+      return w;
+    if (++looked == WHO_LOOK)
+      break;
+  }
+  return NULL;
+}
+
+/* NULL: no memory. */
+static struct flow_who *who_get(struct flow_table *t, const struct flow_label *l) {
+  struct flow_who *w = who_find(t, l);
+  if (!w) {
+    w = calloc(1, sizeof *w);
+    if (!w)
+      return NULL;
+    list_init(&w->link);
+    (void)snprintf(w->grant, sizeof w->grant, "%s", l->grant);
+    (void)snprintf(w->taken_by, sizeof w->taken_by, "%s", l->taken_by);
+  }
+  list_remove(&w->link);
+  list_prepend(&t->whos, &w->link);
+  w->refs++;
+  return w;
+}
+
+static void who_unref(struct flow_who *w) {
+  if (!w || --w->refs)
+    return;
+  list_remove(&w->link);
+  free(w);
+}
+
+static struct flow_label label_of(const struct flow_label *l, const struct flow_who *w) {
+  return (struct flow_label){.cap_id = l->cap_id, .owner = l->owner, .grant = w->grant, .taken_by = w->taken_by};
+}
+
+/* --- entries ---------------------------------------------------------------------------------------------------------- */
+
 static void dead_free(struct flow_table *t, struct flow_dead *d) {
+  who_unref(d->who);
   list_remove(&d->link);
   t->n_dead--;
   free(d);
@@ -38,13 +94,26 @@ struct flow_table *flow_table_free(struct flow_table *t) {
 struct stack *flow_stack(const struct flow_table *t) { return t->stack; }
 uint64_t flow_next_id(struct flow_table *t) { return ++t->last_id; }
 
-void flow_entry_add(struct flow_table *t, struct flow_entry *e, enum flow_kind kind, const struct flow_label *label) {
-  e->id = flow_next_id(t);
+int flow_entry_init(struct flow_table *t, struct flow_entry *e, enum flow_kind kind, const struct flow_label *label) {
+  e->who = who_get(t, label);
+  if (!e->who)
+    return -ENOMEM;
+  list_init(&e->link);
   e->kind = kind;
-  e->label = *label;
+  e->label = label_of(label, e->who);
+  return 0;
+}
+
+void flow_entry_done(struct flow_entry *e) {
+  who_unref(e->who);
+  e->who = NULL;
+}
+
+void flow_entry_add(struct flow_table *t, struct flow_entry *e) {
+  e->id = flow_next_id(t);
   e->opened_ns = loop_now(t->loop, CLOCK_ID_BOOT);
   list_append(&t->live, &e->link);
-  t->n_live[kind]++;
+  t->n_live[e->kind]++;
 }
 
 void flow_entry_remove(struct flow_table *t, struct flow_entry *e) {
@@ -68,7 +137,12 @@ void flow_bury(struct flow_table *t, const struct flow_info *info) {
   struct flow_dead *d = calloc(1, sizeof *d);
   if (!d)
     return;
-  d->label = *info->label;
+  d->who = who_get(t, info->label);
+  if (!d->who) {
+    free(d);
+    return;
+  }
+  d->label = label_of(info->label, d->who);
   d->info = *info;
   d->info.label = &d->label;
   d->info.dead = true;
