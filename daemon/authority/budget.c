@@ -3,6 +3,8 @@
  */
 #include "authority/tree_internal.h"
 
+#include <assert.h>
+
 int uid_ref(struct auth_tree *t, uid_t uid, struct uid_use **ret) {
   struct list *bucket = &t->uids[uid % UID_BUCKETS];
   list_for_each(link, bucket) {
@@ -51,6 +53,7 @@ static int over(struct auth_node *asked, struct auth_node *at, enum auth_limit l
 }
 
 int chain_charge(struct auth_node *n, struct uid_use *u, enum auth_limit l, uint64_t amount, struct auth_refusal *why) {
+  assert(l < AUTH_BUDGET_COUNT);
   for (struct auth_node *p = n; p; p = p->parent)
     if (!fits(p->used[l], p->limits[l], amount))
       return over(n, p, l, amount, why);
@@ -87,6 +90,7 @@ int auth_charge(struct auth_node *n, enum auth_limit l, uint64_t amount, struct 
 
 /* Clamped to what was charged here: what others hold below or beside stays counted. */
 void auth_uncharge(struct auth_node *n, enum auth_limit l, uint64_t amount) {
+  assert(l < AUTH_BUDGET_COUNT);
   amount = MIN(amount, n->own[l]);
   n->own[l] -= (uint32_t)amount;
   chain_uncharge(n, n->uid, l, amount);

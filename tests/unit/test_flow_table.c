@@ -173,3 +173,48 @@ Test(flow_table, no_descriptor_left) {
   cr_expect_eq(rig_stats(&r).total, 0);
   rig_close(&r);
 }
+
+/* --- labels ----------------------------------------------------------------------------------------------------------------- */
+
+enum { LABELS = 40 }; /* more than are compared, so that some are kept twice */
+
+static void label_for(uint64_t i, char taker[200]) {
+  (void)snprintf(taker, 200, "%lu%s", (unsigned long)(i % LABELS), i % 2 ? " a name that is longer than what is kept of it, by far: "
+                 "the rest of it is cut off, here as anywhere else, and this is nearly the rest of it" : "");
+}
+
+static void see_label(void *arg, const struct flow_info *i) {
+  unsigned *seen = arg;
+  char taker[200];
+  label_for(i->label->cap_id, taker);
+  cr_expect_eq(strncmp(i->label->taken_by, taker, FLOW_TAKER_MAX - 1), 0, "%s", i->label->taken_by);
+  cr_expect_lt(strlen(i->label->taken_by), FLOW_TAKER_MAX);
+  cr_expect_str_eq(i->label->grant, "web");
+  (*seen)++;
+}
+
+Test(flow_table, each_socket_has_its_own_label_though_text_is_shared) {
+  struct rig r;
+  rig_tables(&r);
+  static struct flow_attempt *a[3 * LABELS];
+  struct net_endpoint local = ep(r.n.addr_a, 0), at = ep(r.n.addr_b, 81);
+  static const struct flow_attempt_ops ops = {.connected = rig_connected, .failed = rig_failed};
+  for (uint64_t i = 0; i < ARRAY_SIZE(a); i++) {
+    char taker[200];
+    label_for(i, taker);
+    const struct flow_label label = {.cap_id = i, .owner = 1, .grant = "web", .taken_by = taker};
+    cr_assert_eq(flow_connect(r.t, &local, &at, NULL, &label, &ops, &r, &a[i]), 0);
+    memset(taker, 'x', sizeof taker - 1); /* nothing of the caller's is kept */
+  }
+  unsigned seen = 0;
+  flow_each(r.t, see_label, &seen);
+  cr_expect_eq(seen, ARRAY_SIZE(a));
+  for (size_t i = 0; i < ARRAY_SIZE(a); i += 2)
+    a[i] = flow_attempt_cancel(a[i], STACK_END_TIMED_OUT);
+  seen = 0;
+  flow_each(r.t, see_label, &seen);
+  cr_expect_eq(seen, ARRAY_SIZE(a), "the dead as well");
+  for (size_t i = 1; i < ARRAY_SIZE(a); i += 2)
+    a[i] = flow_attempt_cancel(a[i], STACK_END_TIMED_OUT);
+  rig_close(&r);
+}
