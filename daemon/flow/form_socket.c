@@ -11,9 +11,6 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-/* How often a half-closed end asks whether the other is still there, seconds: the kernel does it, the daemon sleeps. */
-#define HALF_PROBE_S 2
-
 int flow_socket_open(struct flow_table *t, const struct stack_conn *conn, uint64_t owner, struct flow_ends *ret) {
   struct flow_ends e = FLOW_ENDS_NONE;
   struct stack_conn_info info;
@@ -33,8 +30,6 @@ int flow_socket_open(struct flow_table *t, const struct stack_conn *conn, uint64
   *ret = e;
   return 0;
 }
-
-static void set(int fd, int level, int option, int value) { (void)setsockopt(fd, level, option, &value, sizeof value); }
 
 static struct tcp_info info_of(int fd) {
   struct tcp_info info = {0};
@@ -66,11 +61,11 @@ static bool socket_delivered(int ours) {
 /* TCP knows no way to stop the other side. */
 static void socket_stop(int ours) { (void)ours; }
 
-/* A closed end and one that only finished writing look the same until something is sent to it. */
+/* A closed end and one that only finished writing look the same until something is sent to it: the kernel does so every two
+ * seconds, as the namespace is set (seal_net.c), and the daemon sleeps. */
 static void socket_half(int ours) {
-  set(ours, SOL_SOCKET, SO_KEEPALIVE, 1);
-  set(ours, IPPROTO_TCP, TCP_KEEPIDLE, HALF_PROBE_S);
-  set(ours, IPPROTO_TCP, TCP_KEEPINTVL, HALF_PROBE_S);
+  const int on = 1;
+  (void)setsockopt(ours, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
 /* A reset that answered a probe tells that the end was closed in good order before. */

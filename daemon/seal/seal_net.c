@@ -54,6 +54,8 @@ static const struct setting settings[] = {
     {OURS, false, "ipv4/tcp_wmem", BUFFERS_OUT},
     {PROGRAMS, false, "ipv4/tcp_wmem", BUFFERS},
     {BOTH, false, "ipv4/tcp_slow_start_after_idle", "0"},
+    {OURS, false, "ipv4/tcp_keepalive_time", "2"}, /* of a half-closed end that asks for it (flow/form_socket.c), seconds */
+    {OURS, false, "ipv4/tcp_keepalive_intvl", "2"},
     {BOTH, true, "ipv4/tcp_no_metrics_save", "1"},
     {BOTH, true, "ipv4/tcp_ecn", "0"},
     {BOTH, true, "ipv6/conf/all/accept_ra", "0"},
