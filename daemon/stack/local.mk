@@ -18,6 +18,8 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_listen_private.h \
   daemon/stack/stack_neigh.c \
   daemon/stack/stack_pcb.h \
+  daemon/stack/stack_pmtu.c \
+  daemon/stack/stack_pmtu.h \
   daemon/stack/stack_port.c \
   daemon/stack/stack_private.h \
   daemon/stack/stack_rand.c \
@@ -28,6 +30,7 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_tcp_info.c \
   daemon/stack/stack_tcp_io.c \
   daemon/stack/stack_tcp_listen.c \
+  daemon/stack/stack_tcp_path.c \
   daemon/stack/stack_tcp_private.h \
   daemon/stack/stack_tcp_timeout.c \
   daemon/stack/stack_tcp_tune.c \

@@ -87,6 +87,9 @@ struct stack_stats {
   uint64_t syn_dropped; /* backlog of a listener was full, and it did not refuse */
   uint64_t no_memory;                  /* an allocation failed */
   uint64_t refused[STACK_LIMIT_COUNT]; /* by each limit: not made, not sent, or the oldest given up */
+  uint64_t pmtu_reduced;     /* connections whose packets became smaller: told by ICMP, or by a black hole */
+  uint64_t pmtu_black_holes; /* found by time-outs, nobody told */
+  uint64_t pmtu_refused;     /* "fragmentation needed" that is not about a packet of ours, or claims nothing smaller */
   uint64_t timer_visits; /* connections that a timer of TCP looked at */
   /* live objects */
   uint64_t tcp_active, tcp_time_wait, tcp_listening, udp, pbuf_bytes;

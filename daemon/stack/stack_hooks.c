@@ -33,6 +33,9 @@ u32_t stack_hook_now_us(void) {
 
 int stack_hook_output_later(const struct tcp_pcb *pcb) { return stack_tcp_output_later(pcb); }
 
+u16_t stack_hook_tcp_path_mss(const struct tcp_pcb *pcb) { return stack_tcp_path_mss(stack_the(), pcb); }
+int stack_hook_tcp_timed_out(struct tcp_pcb *pcb) { return stack_tcp_timed_out(pcb); }
+
 /* What has one of our addresses as its source leaves through that address's interface or not at all, even when another
  * one is nearer or this one has no link: so two interfaces of one stack behave like two hosts. */
 struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest _unused_) {

@@ -51,7 +51,7 @@ static int error_of(uint8_t type, uint8_t code) {
   case 2: /* protocol */
   case 3: /* port */
     return -ECONNREFUSED;
-  case 4: /* fragmentation needed: we never forbid it */
+  case 4: /* fragmentation needed: no error */
     return 0;
   default:
     return code <= 15 ? -EHOSTUNREACH : 0;
@@ -95,6 +95,8 @@ static void on_error(struct stack *s, const struct net_addr *from, uint8_t ttl, 
   remote.port = get16(inner + 2);
   if (q[9] == IP_PROTO_ICMP)
     echo_error(s, from, ttl, icmp, inner);
+  else if (q[9] == IP_PROTO_TCP && icmp[0] == ICMP_DUR && icmp[1] == ICMP_DUR_FRAG)
+    stack_tcp_too_big(s, &local, &remote, get32(inner + 4), get16(icmp + 6), get16(q + 2));
   else if (q[9] == IP_PROTO_TCP && error)
     stack_tcp_icmp(s, &local, &remote, get32(inner + 4), error);
   else if (q[9] == IP_PROTO_UDP && error)

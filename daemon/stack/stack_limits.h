@@ -5,6 +5,7 @@
  *   neighbours        ARP_TABLE_SIZE 64 entries, the oldest gives way; ARP_QUEUE_LEN packets wait for each
  *   fragments         IP_REASS_MAX_PBUFS 128 fragments, and so many datagrams, for IP_REASS_MAXAGE seconds
  *   out of order      TCP_OOSEQ_MAX_BYTES and TCP_OOSEQ_MAX_PBUFS for each connection
+ *   path MTUs         STACK_PMTU_ENTRIES destinations, for ten minutes each
  *   to oneself        LWIP_LOOPBACK_MAX_PBUFS packets on the way, NETIF_LOOP_POLL_MAX of them handled in one turn
  *   half-open         the backlog of the listener, with those that wait to be accepted
  *   receive queue     the capacity of the connection (stack_conn_set_rcvbuf), at most TCP_WND; of all connections a

@@ -11,6 +11,7 @@
 #include "stack/stack_dgram.h"
 #include "stack/stack_limits.h"
 #include "stack/stack_listen.h"
+#include "stack/stack_pmtu.h"
 #include "stack/stack_timer.h"
 #include "stack/stack_wheel.h"
 
@@ -48,6 +49,8 @@ struct stack {
   struct raw_pcb *icmp;
   struct stack_listener *on_port[UINT16_MAX + 1]; /* stack_listener.port_next */
   uint64_t short_frames, short_arp, bad_ethertype, bad_checksum, icmp_malformed, syn_dropped, no_memory;
+  uint64_t pmtu_reduced, pmtu_black_holes, pmtu_refused;
+  struct stack_pmtu pmtu[STACK_PMTU_ENTRIES];
 };
 
 struct stack_if {

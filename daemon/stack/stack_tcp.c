@@ -134,7 +134,7 @@ static void on_err(void *arg, err_t err) {
   struct stack *s = c->s;
   bool connecting = !c->connected;
   if (s->cause != STACK_END_NONE)
-    conn_end(c, s->cause, s->cause == STACK_END_TIMED_OUT ? -ETIMEDOUT : 0);
+    conn_end(c, s->cause, s->cause == STACK_END_TIMED_OUT ? conn_timeout_error(c) : 0);
   else if (err == ERR_RST)
     conn_end(c, connecting ? STACK_END_REFUSED : STACK_END_RESET_BY_PEER, connecting ? -ECONNREFUSED : -ECONNRESET);
   else if (err == ERR_CLSD)
@@ -402,19 +402,36 @@ struct stack_conn *stack_conn_abort(struct stack_conn *c, enum stack_end why) {
   return NULL;
 }
 
-/* --- what befalls many at once ---------------------------------------------------------------------------------- */
+/* --- ICMP -------------------------------------------------------------------------------------------------------- */
 
-/* RFC 5927 4.1: only what quotes a segment in flight counts, and only while connecting may it end anything. */
+static bool told_lately(const struct stack_conn *c) { return c->icmp_error && c->icmp_ns >= c->progress_ns; }
+
+int conn_timeout_error(const struct stack_conn *c) { return told_lately(c) && c->tx_len ? c->icmp_error : -ETIMEDOUT; }
+int conn_icmp_error(const struct stack_conn *c) { return told_lately(c) ? c->icmp_error : 0; }
+
+bool stack_tcp_timed_out(const struct tcp_pcb *pcb) {
+  struct stack_conn *c = conn_of_pcb(pcb);
+  return c && conn_path_timed_out(c);
+}
+
+/* RFC 5927 4.1: only what quotes a segment in flight counts, and only while connecting may it end anything. Else it is
+ * kept (RFC 1122 4.2.3.9): when nothing is answered any more it tells why. */
 void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, uint32_t seq,
                     int error) {
   ip_addr_t l = stack_to_lwip(&local->addr), r = stack_to_lwip(&remote->addr);
   struct tcp_pcb *pcb = stack_table_find(&l, local->port, &r, remote->port);
   struct stack_conn *c = pcb ? conn_of_pcb(pcb) : NULL;
-  if (c && pcb->state == SYN_SENT && TCP_SEQ_GEQ(seq, pcb->lastack) && TCP_SEQ_LT(seq, pcb->snd_nxt))
+  if (!c || TCP_SEQ_LT(seq, pcb->lastack) || !TCP_SEQ_LT(seq, pcb->snd_nxt)) {
+    s->icmp_malformed++;
+  } else if (pcb->state == SYN_SENT) {
     conn_kill(c, STACK_END_UNREACHABLE, error, false);
-  else
-    s->icmp_malformed += !c || pcb->state == SYN_SENT;
+  } else {
+    c->icmp_error = error;
+    c->icmp_ns = loop_now(s->loop, CLOCK_ID_MONO);
+  }
 }
+
+/* --- what befalls many at once ---------------------------------------------------------------------------------- */
 
 /* The next hop does not answer: who is connecting through it has nothing to wait for (RFC 1122 3.3.1.1, 4.2.3.9). What
  * is established may outlive it. */

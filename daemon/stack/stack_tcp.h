@@ -30,6 +30,13 @@ enum stack_end {
 };
 const char *stack_end_name(enum stack_end e); /* "closed", "reset-by-peer", … */
 
+/* Where the size of a connection's packets comes from. */
+enum stack_path_origin { STACK_PATH_INTERFACE, STACK_PATH_ICMP, STACK_PATH_CACHE, STACK_PATH_BLACK_HOLE };
+const char *stack_path_origin_name(enum stack_path_origin o); /* "interface", "icmp", "cache", "black-hole" */
+
+/* Of stack_conn_info.icmp_error and of end_error: "host-unreachable", …; NULL: ICMP does not tell such a thing. */
+const char *stack_icmp_error_name(int error);
+
 enum stack_tcp_state { /* RFC 9293 3.3.2 */
   STACK_TCP_CLOSED,
   STACK_TCP_LISTEN,
@@ -104,7 +111,7 @@ struct stack_conn_info {
   struct net_endpoint local, remote;
   enum stack_tcp_state state;
   enum stack_end end;
-  int end_error; /* -errno that says it finer, 0 when end says it all */
+  int end_error; /* -errno that says it finer, 0 when end says it all; of a time-out: what a router said before */
   struct stack_conn_options options;
   size_t recv_queue, recv_capacity; /* bytes the room above has not taken */
   size_t send_queue, send_capacity; /* bytes not acknowledged */
@@ -113,6 +120,9 @@ struct stack_conn_info {
   uint16_t mss;
   unsigned mtu;
   const char *mtu_origin;
+  unsigned path_mtu; /* largest packet sent; 0: not known any more */
+  enum stack_path_origin path_origin;
+  int icmp_error;               /* -errno of the last ICMP error since something was acknowledged, 0: none */
   const char *congestion;       /* controller by name */
   uint64_t bytes_in, bytes_out; /* payload, accepted in order / acknowledged */
   uint64_t retransmits;

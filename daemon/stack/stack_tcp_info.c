@@ -26,10 +26,26 @@ const char *stack_end_name(enum stack_end e) {
   return (unsigned)e < STACK_END_COUNT ? names[e] : "unknown";
 }
 
+const char *stack_icmp_error_name(int error) {
+  switch (error) {
+  case -EHOSTUNREACH: return "host-unreachable";
+  case -ENETUNREACH: return "net-unreachable";
+  case -ECONNREFUSED: return "port-unreachable"; /* or the protocol */
+  default: return NULL;
+  }
+}
+
 const char *stack_tcp_state_name(enum stack_tcp_state s) {
   static const char *const names[] = {"CLOSED",     "LISTEN",     "SYN-SENT", "SYN-RECV", "ESTAB",    "FIN-WAIT-1",
                                       "FIN-WAIT-2", "CLOSE-WAIT", "CLOSING",  "LAST-ACK", "TIME-WAIT"};
   return (unsigned)s < ARRAY_SIZE(names) ? names[s] : "UNKNOWN";
+}
+
+static void snapshot_path(const struct stack_conn *c, struct stack_conn_info *ret) {
+  const struct tcp_pcb *pcb = c->pcb;
+  ret->path_mtu = pcb->mss < pcb->mss_max ? pcb->mss + (unsigned)stack_pmtu_headers(pcb) : ret->mtu;
+  if (pcb->mss < pcb->mss_max)
+    ret->path_origin = c->path.state == PATH_SUSPECT ? STACK_PATH_BLACK_HOLE : (enum stack_path_origin)c->path.origin;
 }
 
 /* Only what the pcb knows. */
@@ -59,6 +75,7 @@ void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret) {
     ret->mtu = i->nic->mtu;
     ret->mtu_origin = i->nic->mtu_origin;
   }
+  snapshot_path(c, ret);
 }
 
 void stack_conn_info(const struct stack_conn *c, struct stack_conn_info *ret) {
@@ -70,6 +87,7 @@ void stack_conn_info(const struct stack_conn *c, struct stack_conn_info *ret) {
     ret->state = STACK_TCP_CLOSED;
   ret->end = c->end;
   ret->end_error = c->end_error;
+  ret->icmp_error = conn_icmp_error(c);
   ret->options = c->options;
   ret->options.congestion = ret->congestion; /* that in force */
   ret->recv_queue = c->rx_bytes;

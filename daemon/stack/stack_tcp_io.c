@@ -112,7 +112,7 @@ bool stack_conn_eof(const struct stack_conn *c) { return c->fin_in && c->rx_byte
 
 /* lwIP does not open a closed window by less than one MSS, so less than two would deadlock. */
 static size_t bounded(const struct stack_conn *c, size_t bytes) {
-  size_t min = c->pcb ? MAX(STACK_RCVBUF_MIN, 2u * c->pcb->mss) : STACK_RCVBUF_MIN;
+  size_t min = c->pcb ? MAX(STACK_RCVBUF_MIN, 2u * c->pcb->mss_max) : STACK_RCVBUF_MIN;
   return MIN(MAX(bytes, min), (size_t)TCP_WND);
 }
 
@@ -302,6 +302,7 @@ void conn_output(struct stack_conn *c) {
   if (!c->connected)
     return;
   offer_window(c);
+  conn_path_serve(c);
   write_out(c);
   if (!c->tx_unwritten && c->fin_wanted && !c->fin_sent) {
     c->fin_sent = true;

@@ -29,6 +29,22 @@
 #define STACK_COALESCE 2048u         /* into buffers of this size */
 #define STACK_ORPHAN_NS (60 * NSEC_PER_SEC) /* a closed connection whose peer takes nothing more */
 
+/* What is thought of the size of packets, and until when: stack_tcp_path.c */
+enum conn_path_state {
+  PATH_KNOWN,   /* it is as large as it can be, or was lowered for a reason, until raise_ns */
+  PATH_SUSPECT, /* lowered, for nothing that was sent since seq is answered; before is put back if that does not help */
+  PATH_CLEARED, /* ... and it did not: the size is not asked again before something is answered */
+  PATH_TRIAL    /* larger ones than before are tried */
+};
+struct conn_path {
+  uint64_t raise_ns; /* monotonic; 0: nothing is to be raised, or it is not known yet when */
+  uint32_t seq, pending_seq;
+  uint16_t before, pending; /* an MSS; an MTU that was claimed and is not believed yet, 0: none */
+  uint8_t state, origin;    /* enum conn_path_state, enum stack_path_origin */
+  uint8_t next;             /* of pcb->nrtx, at which the next size is tried */
+  bool found;               /* a black hole, once */
+};
+
 enum conn_events {
   CONN_CONNECTED = 1,
   CONN_READABLE = 2,
@@ -66,6 +82,9 @@ struct stack_conn {
   struct stack_conn_options options;
   uint64_t progress_ns, activity_ns, opened_ns;
   uint64_t bytes_in, bytes_out;
+  struct conn_path path;
+  int icmp_error; /* that a router told of (RFC 1122 4.2.3.9), and when; 0: none */
+  uint64_t icmp_ns;
   enum stack_end end;
   int end_error;
   struct stack_conn_info *last; /* what lwIP knew when the pcb went; NULL before, or without memory */
@@ -81,6 +100,8 @@ void conn_dirty(struct stack_conn *c);
 void conn_event(struct stack_conn *c, unsigned events);
 void conn_end(struct stack_conn *c, enum stack_end why, int error);
 void conn_kill(struct stack_conn *c, enum stack_end why, int error, bool rst);
+int conn_icmp_error(const struct stack_conn *c);    /* that came since something was acknowledged, or 0 */
+int conn_timeout_error(const struct stack_conn *c); /* what else is known of why nothing was answered */
 
 /* stack_tcp_io.c */
 void conn_receive(struct stack_conn *c, struct pbuf *p);
@@ -104,6 +125,10 @@ size_t tune_grown(size_t share, size_t others); /* by how much a window may have
 
 /* stack_congestion.c */
 void conn_use_congestion(struct stack_conn *c, const char *name); /* one that there is; pcb not NULL */
+
+/* stack_tcp_path.c */
+void conn_path_serve(struct stack_conn *c); /* something was acknowledged, or is about to be sent */
+bool conn_path_timed_out(struct stack_conn *c);
 
 /* stack_tcp_info.c */
 void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret);

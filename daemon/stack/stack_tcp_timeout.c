@@ -24,7 +24,7 @@ bool stack_tcp_check_deadline(struct tcp_pcb *pcb) {
   struct stack_conn *c = conn_of_pcb(pcb);
   if (!c || stack_tcp_deadline(pcb) > loop_now(c->s->loop, CLOCK_ID_MONO))
     return false;
-  conn_kill(c, STACK_END_TIMED_OUT, -ETIMEDOUT, true);
+  conn_kill(c, STACK_END_TIMED_OUT, conn_timeout_error(c), true);
   return true;
 }
 

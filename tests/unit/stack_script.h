@@ -38,10 +38,9 @@ static inline size_t stamp(uint8_t *o) {
 }
 
 /* Connected, the stack's SYN was answered after so many microseconds, and nothing was sent. */
-static inline void open_script(unsigned rtt_us, bool sack) {
-  uint8_t o[24] = {2, 4, 0, 0, 1, 3, 3, 0, 1, 1, 4, 2};
+static inline void open_script_mss(unsigned rtt_us, bool sack, uint16_t mss) {
+  uint8_t o[24] = {2, 4, (uint8_t)(mss >> 8), (uint8_t)mss, 1, 3, 3, 0, 1, 1, 4, 2};
   size_t n = sack ? 12 : 8;
-  wire_put(o + 2, script.ts ? K + 12 : K, 2);
   n += stamp(o + n);
   listen_on(80, 8);
   struct wire_tcp t = {.sport = 999, .dport = 80, .seq = 1000, .flags = WIRE_SYN, .wnd = 65000, .options = o,
@@ -62,6 +61,8 @@ static inline void open_script(unsigned rtt_us, bool sack) {
   wire_run(&w, 0);
   script.seen = w.n;
 }
+
+static inline void open_script(unsigned rtt_us, bool sack) { open_script_mss(rtt_us, sack, K); }
 
 /* The holder writes so many bytes more of the pattern. */
 static inline void put(size_t n) {

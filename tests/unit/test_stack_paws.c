@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Packet scripts: what is old is told by its timestamp (RFC 7323 5, RFC 6191). Patches 0053 and 0055 of
+ * Packet scripts: what is old is told by its timestamp (RFC 7323 5, RFC 6191). Patches 0038 and 0040 of
  * third_party/lwip/patches.
  */
 #include "stack_script_ts.h"

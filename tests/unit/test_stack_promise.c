@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * What receive windows promise: how large they are while others promise much, what counts, and that nothing is taken
- * back. tests/sim/test_sim_promise.c fills the stack with it. Patch 0061 of third_party/lwip/patches.
+ * back. tests/sim/test_sim_promise.c fills the stack with it. Patch 0043 of third_party/lwip/patches.
  */
 #include "stack_peer.h"
 

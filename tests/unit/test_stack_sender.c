@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Packet scripts: how much is sent and when, and when the stack acknowledges. Patches 0027, 0029 to 0033 and 0060
+ * Packet scripts: how much is sent and when, and when the stack acknowledges. Patches 0027, 0029 to 0033 and 0042
  * of third_party/lwip/patches.
  */
 #include "stack_script.h"

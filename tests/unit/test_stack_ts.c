@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Packet scripts: timestamps (RFC 7323), what is echoed, the room they take, and the round trips they tell. Patches 0050
- * to 0052, 0054 and 0056 of third_party/lwip/patches.
+ * Packet scripts: timestamps (RFC 7323), what is echoed, the room they take, and the round trips they tell. Patches 0035
+ * to 0037, 0039 and 0041 of third_party/lwip/patches.
  */
 #include "stack_script_ts.h"
 

@@ -35,15 +35,17 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0032-tcp-cubic.patch \
 	third_party/lwip/patches/0033-tcp-ack-at-the-end-of-the-turn.patch \
 	third_party/lwip/patches/0034-tcp-window-of-an-acceptable-segment.patch \
-	third_party/lwip/patches/0050-tcp-syn-options-once.patch \
-	third_party/lwip/patches/0051-tcp-mss-without-options.patch \
-	third_party/lwip/patches/0052-tcp-timestamps.patch \
-	third_party/lwip/patches/0053-tcp-paws.patch \
-	third_party/lwip/patches/0054-tcp-rtt-by-timestamps.patch \
-	third_party/lwip/patches/0055-tcp-timestamp-reopens.patch \
-	third_party/lwip/patches/0056-tcp-microseconds.patch \
-	third_party/lwip/patches/0060-tcp-choose-the-controller.patch \
-	third_party/lwip/patches/0061-tcp-window-of-the-syn.patch
+	third_party/lwip/patches/0035-tcp-syn-options-once.patch \
+	third_party/lwip/patches/0036-tcp-mss-without-options.patch \
+	third_party/lwip/patches/0037-tcp-timestamps.patch \
+	third_party/lwip/patches/0038-tcp-paws.patch \
+	third_party/lwip/patches/0039-tcp-rtt-by-timestamps.patch \
+	third_party/lwip/patches/0040-tcp-timestamp-reopens.patch \
+	third_party/lwip/patches/0041-tcp-microseconds.patch \
+	third_party/lwip/patches/0042-tcp-choose-the-controller.patch \
+	third_party/lwip/patches/0043-tcp-window-of-the-syn.patch \
+	third_party/lwip/patches/0044-ip4-packets-of-tcp-are-not-fragmented.patch \
+	third_party/lwip/patches/0045-tcp-packets-may-become-smaller.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \

@@ -23,6 +23,8 @@ err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, const
 u32_t stack_hook_ts_offset(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port);
 u32_t stack_hook_now_us(void);
 u32_t stack_hook_now_s(void);
+u16_t stack_hook_tcp_path_mss(const struct tcp_pcb *pcb);
+int stack_hook_tcp_timed_out(struct tcp_pcb *pcb);
 int stack_hook_output_later(const struct tcp_pcb *pcb);
 void stack_hook_tcp_reg(struct tcp_pcb **list, struct tcp_pcb *pcb);
 void stack_hook_tcp_rmv(struct tcp_pcb **list, struct tcp_pcb *pcb);
@@ -39,6 +41,8 @@ void stack_hook_limit(enum stack_limit l);
 #define LWIP_HOOK_NOW_US() stack_hook_now_us()
 #define LWIP_HOOK_NOW_S() stack_hook_now_s()
 #define LWIP_HOOK_TCP_OUTPUT_LATER(pcb) stack_hook_output_later(pcb)
+#define LWIP_HOOK_TCP_PATH_MSS(pcb) stack_hook_tcp_path_mss(pcb)
+#define LWIP_HOOK_TCP_TIMED_OUT(pcb) stack_hook_tcp_timed_out(pcb)
 #define LWIP_HOOK_IP4_INPUT(p, inp) stack_hook_ip4_input(p, inp)
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) stack_hook_tcp_input(pcb, hdr, p)
 #define LWIP_HOOK_TCP_REG(pcbs, pcb) stack_hook_tcp_reg((struct tcp_pcb **)(pcbs), (struct tcp_pcb *)(pcb))
