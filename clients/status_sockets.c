@@ -76,6 +76,17 @@ static void options_detail(FILE *f, const json_t *o) {
   }
 }
 
+static void path_detail(FILE *f, const json_t *o) {
+  const char *origin = status_string(o, "path_mtu_origin"), *error = status_string(o, "icmp_error");
+  detail(f, o, "path_mtu", "path mtu", plain);
+  if (origin) {
+    (void)fprintf(f, " (%s)", origin);
+  }
+  if (error) {
+    (void)fprintf(f, ", ICMP says %s", error);
+  }
+}
+
 /* ss -i in words. To be freed; empty when nothing more is known. */
 static char *details(const json_t *o) {
   char *text = NULL;
@@ -103,6 +114,7 @@ static char *details(const json_t *o) {
   if (origin) {
     (void)fprintf(f, " (%s)", origin);
   }
+  path_detail(f, o);
   detail(f, o, "rtt_us", "rtt", text_microseconds);
   detail(f, o, "rttvar_us", "rttvar", text_microseconds);
   detail(f, o, "rto_ms", "rto", milliseconds);

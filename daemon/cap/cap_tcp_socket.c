@@ -22,6 +22,17 @@ static struct cap_tcp_socket *socket_of(struct call *call) { return (struct cap_
 
 /* --- status ------------------------------------------------------------------------------------------------------------ */
 
+/* One sentence on the end. A time-out may have been announced by ICMP. */
+static const char *end_sentence(const struct stack_conn_info *i, Capnet__ErrorCode code) {
+  if (i->end == STACK_END_TIMED_OUT && i->end_error == -EHOSTUNREACH)
+    return "host unreachable (ICMP), then timed out";
+  if (i->end == STACK_END_TIMED_OUT && i->end_error == -ENETUNREACH)
+    return "network unreachable (ICMP), then timed out";
+  if (i->end == STACK_END_TIMED_OUT && i->end_error == -ECONNREFUSED)
+    return "port unreachable (ICMP), then timed out";
+  return error_code_sentence(code);
+}
+
 static void status_reply(struct call *call, const struct flow_info *info) {
   Capnet__TcpStatusReply reply = CAPNET__TCP_STATUS_REPLY__INIT;
   Capnet__TcpOptions options;
@@ -40,7 +51,7 @@ static void status_reply(struct call *call, const struct flow_info *info) {
   if (e) {
     error.has_code = 1;
     error.code = error_code_from_errno(e);
-    error.message = (char *)error_code_sentence(error.code);
+    error.message = (char *)end_sentence(&info->conn, error.code);
     reply.error = &error;
   }
   call_reply(call, &reply.base);

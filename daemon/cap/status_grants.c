@@ -135,6 +135,9 @@ static void stack_counters(struct cap_status_room *room, struct status_page *p, 
   counter(p, m, "stack.bad_checksum", s.bad_checksum);
   counter(p, m, "stack.icmp_malformed", s.icmp_malformed);
   counter(p, m, "stack.syn_dropped", s.syn_dropped);
+  counter(p, m, "stack.pmtu_reduced", s.pmtu_reduced);
+  counter(p, m, "stack.pmtu_black_holes", s.pmtu_black_holes);
+  counter(p, m, "stack.pmtu_refused", s.pmtu_refused);
   counter(p, m, "stack.no_memory", s.no_memory);
   counter(p, m, "stack.tcp_active", s.tcp_active);
   counter(p, m, "stack.tcp_time_wait", s.tcp_time_wait);

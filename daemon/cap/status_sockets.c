@@ -34,6 +34,10 @@ static void fill_path(struct ctx *c, Capnet__StatusSocket *m, const struct flow_
   m->mss = i->mss;
   m->mtu = i->mtu;
   m->mtu_origin = page_string(c->page, i->mtu_origin);
+  m->has_path_mtu = i->path_mtu != 0;
+  m->path_mtu = i->path_mtu;
+  m->path_mtu_origin = i->path_mtu ? page_string(c->page, stack_path_origin_name(i->path_origin)) : NULL;
+  m->icmp_error = i->icmp_error ? page_string(c->page, stack_icmp_error_name(i->icmp_error)) : NULL;
   m->retransmits = i->retransmits;
   m->rto_ms = i->rto_ms;
   m->cwnd = i->cwnd;

@@ -87,6 +87,7 @@ Test(status_render, each_section_says_what_it_knows) {
                                      "client recv 208K/208K", "rtt 23.4 ms",
                                      "keepalive 7200s+9x75s", "keepalive off",
                                      "retransmits 17",        "newreno",
+                                     "path mtu 1400 (icmp)",  "ICMP says host-unreachable",
                                      "mtu 1500 (dhcp)",       "rx 120,433 frames, 93.5M bytes, 2 dropped"};
   for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
     has(text, more[i]);
