@@ -311,7 +311,8 @@ static bool rights_equal(const struct auth_rights *a, const struct auth_rights *
 
 static bool item_equal(const struct grant_item *a, const struct grant_item *b) {
   return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->expires_s == b->expires_s &&
-         strcmp(a->congestion, b->congestion) == 0 && memcmp(a->limits, b->limits, sizeof(a->limits)) == 0 && rights_equal(a->rights, b->rights);
+         strcmp(a->congestion, b->congestion) == 0 && memcmp(a->limits, b->limits, sizeof(a->limits)) == 0 &&
+         rights_equal(a->rights, b->rights);
 }
 
 bool grant_equal(const struct grant *a, const struct grant *b) {

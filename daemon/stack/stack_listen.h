@@ -35,8 +35,8 @@ struct stack_listen_options {
 };
 
 /* local.addr family 0 is every address; port 0 a random one. A specific bind beside a wildcard (or the reverse) of the
- * same port is -EADDRINUSE: one grant must not shadow another's. -EINVAL: backlog, or options of conn; -ENONET: the stack has no address;
- * -EADDRNOTAVAIL: not one of its own; -ENOBUFS: a limit, or no memory. */
+ * same port is -EADDRINUSE: one grant must not shadow another's. -EINVAL: backlog, or an option of conn; -ENONET: the
+ * stack has no address; -EADDRNOTAVAIL: not one of its own; -ENOBUFS: a limit, or no memory. */
 int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
                      const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret);
 /* -EAGAIN when none waits. The connection may have data, or be over already. */

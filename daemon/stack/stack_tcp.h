@@ -103,7 +103,7 @@ struct stack_conn_options {
 };
 int stack_conn_set_options(struct stack_conn *c, const struct stack_conn_options *o); /* -EINVAL */
 bool stack_conn_options_valid(const struct stack_conn_options *o);
-const char *stack_congestion_find(const char *name); /* the controller's name, static; NULL: there is none of that name */
+const char *stack_congestion_find(const char *name); /* that controller's name, static; NULL: there is none */
 #define STACK_CONGESTION_STRLEN 64
 const char *stack_congestion_names(char buf[STACK_CONGESTION_STRLEN]); /* of all, the default first: "cubic, reno" */
 

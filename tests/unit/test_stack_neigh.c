@@ -232,6 +232,7 @@ Test(stack_neigh, link_down_and_up) {
   struct stack_if_info info;
   handshake(NULL, 0);
   cr_assert_eq(stack_udp_open(w.s, NULL, &udp_ops, &h, &h.u), 0);
+  wire_run(&w, 10 * MS); /* the window that opened with the accept is told */
   nic_set_link(w.near, false);
   wire_run(&w, 1 * SEC);
   stack_if_info(w.i, &info);

@@ -91,8 +91,7 @@ Test(stack_promise, what_counts) {
   cr_expect_eq(promised(), 0);
 }
 
-/* Half of the memory is said to be for few, and so the window is small; nothing that the peer saw ever ends before what it
- * saw earlier, whatever is done to the connection. */
+/* Where a window ends, as the peer sees it, never moves back: at the floor, while it grows, and when it is made smaller. */
 static uint32_t edge, seen;
 
 static void edges(unsigned scale) {
