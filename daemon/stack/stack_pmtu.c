@@ -7,7 +7,7 @@
 
 #include "lwip/prot/ip4.h"
 #include "lwip/prot/ip6.h"
-#include "lwip/prot/tcp.h"
+#include "lwip/priv/tcp_priv.h"
 
 #define FLOOR4 576u  /* RFC 1122 3.3.3: each host takes so much, and of claims below it next to all are attacks */
 #define FLOOR6 1280u /* RFC 8200 5 */
