@@ -52,6 +52,7 @@ struct flow {
   bool ring_full;         /* the stack takes no more for now: `writable` will tell */
   bool peer_done;         /* the peer's FIN was passed on */
   enum stack_end end;     /* the stack's word; bytes may still be due to the client */
+  int end_error;          /* and what it says finer, of the end */
   bool over;
 };
 
@@ -74,8 +75,10 @@ static void info_of(const struct flow *f, struct flow_info *ret) {
   ret->form = f->form->name;
   if (f->conn)
     stack_conn_info(f->conn, &ret->conn);
-  if (f->over)
+  if (f->over) {
     ret->conn.end = f->end;
+    ret->conn.end_error = f->end_error;
+  }
 }
 
 /* The one place where a flow ends: status keeps what it was, the owner is told at the end of the turn. */
@@ -88,6 +91,7 @@ static void finish(struct flow *f, enum stack_end why) {
   flow_bury(f->table, &info);
   f->over = true;
   f->end = why;
+  f->end_error = info.conn.end_error;
   f->watch = loop_watch_free_closing(f->watch); /* the client's end was given away, ours never is */
   f->look = loop_timer_free(f->look);
   if (f->fd >= 0)
