@@ -45,7 +45,8 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0042-tcp-choose-the-controller.patch \
 	third_party/lwip/patches/0043-tcp-window-of-the-syn.patch \
 	third_party/lwip/patches/0044-ip4-packets-of-tcp-are-not-fragmented.patch \
-	third_party/lwip/patches/0045-tcp-packets-may-become-smaller.patch
+	third_party/lwip/patches/0045-tcp-packets-may-become-smaller.patch \
+	third_party/lwip/patches/0046-tcp-usual-options.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \
