@@ -40,7 +40,7 @@ static void find_black_hole(void) {
   cr_expect_eq(info().path_mtu, 1240);
 }
 
-Test(black_hole, p0041_found) {
+Test(black_hole, p0045_found) {
   find_black_hole();
   put(2400);
   expect_out("14000+1200 15200+1200");
@@ -48,7 +48,7 @@ Test(black_hole, p0041_found) {
 }
 
 /* After a minute larger ones are tried; one time-out is enough, and it is no congestion. Then every ten minutes. */
-Test(black_hole, p0041_left_again_and_no_better) {
+Test(black_hole, p0045_left_again_and_no_better) {
   find_black_hole();
   uint32_t ssthresh = info().ssthresh;
   pass(61000);
@@ -75,7 +75,7 @@ Test(black_hole, p0041_left_again_and_no_better) {
 }
 
 /* It was an outage, or is gone: what is large gets through, and that is that. */
-Test(black_hole, p0041_left_again_for_good) {
+Test(black_hole, p0045_left_again_for_good) {
   find_black_hole();
   pass(61000);
   wire_arp(&w, 1, WIRE_PEER, WIRE_OWN);
@@ -91,7 +91,7 @@ Test(black_hole, p0041_left_again_for_good) {
 }
 
 /* No size helps: then it was not the size, and nothing is left of the attempt. */
-Test(black_hole, p0041_an_outage_is_none) {
+Test(black_hole, p0045_an_outage_is_none) {
   open_script_mss(100000, true, 1400);
   put(14000);
   (void)out();
@@ -113,7 +113,7 @@ Test(black_hole, p0041_an_outage_is_none) {
   answer_all();
 }
 
-Test(black_hole, p0041_the_smallest_size_gets_through) {
+Test(black_hole, p0045_the_smallest_size_gets_through) {
   open_script_mss(100000, true, 1400);
   put(14000);
   (void)out();
@@ -126,7 +126,7 @@ Test(black_hole, p0041_the_smallest_size_gets_through) {
 }
 
 /* Of what is small, of a FIN, or while the peer takes nothing, no time-out says anything about the size. */
-Test(black_hole, p0041_small_packets_are_above_suspicion) {
+Test(black_hole, p0045_small_packets_are_above_suspicion) {
   open_script_mss(100000, true, 1400);
   put(1000);
   (void)out();
@@ -141,7 +141,7 @@ Test(black_hole, p0041_small_packets_are_above_suspicion) {
   ack("1.001");
 }
 
-Test(black_hole, p0041_a_closed_window_is_no_black_hole) {
+Test(black_hole, p0045_a_closed_window_is_no_black_hole) {
   open_script_mss(100000, true, 1400);
   put(14000);
   pass(1);
@@ -158,7 +158,7 @@ Test(black_hole, p0041_a_closed_window_is_no_black_hole) {
 }
 
 /* Smaller packets pass and are reported: the large one at the head is what all wait for. */
-Test(black_hole, p0041_small_ones_pass_meanwhile) {
+Test(black_hole, p0045_small_ones_pass_meanwhile) {
   open_script_mss(100000, true, 1400);
   stack_conn_set_options(e.c, &(struct stack_conn_options){.nodelay = true});
   put(1400);
@@ -174,7 +174,7 @@ Test(black_hole, p0041_small_ones_pass_meanwhile) {
 }
 
 /* A router speaks for its own link only, and the next one says nothing. */
-Test(black_hole, p0041_behind_a_narrow_link_that_is_told_of) {
+Test(black_hole, p0045_behind_a_narrow_link_that_is_told_of) {
   open_script_mss(100000, true, 1400);
   put(14000);
   (void)out();

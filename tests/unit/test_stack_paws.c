@@ -10,7 +10,7 @@ TestSuite(stack_paws, .init = setup, .fini = teardown, .timeout = 60);
 
 /* --- PAWS: RFC 7323 5 ------------------------------------------------------------------------------------------- */
 
-Test(stack_paws, p0053_what_is_old_is_dropped_and_answered) {
+Test(stack_paws, p0038_what_is_old_is_dropped_and_answered) {
   open_stamped(1000, true, 100);
   data(0, 100, 'a', 200);
   pass(30);
@@ -27,7 +27,7 @@ Test(stack_paws, p0053_what_is_old_is_dropped_and_answered) {
 }
 
 /* Two ends that take each other's ACKs for old would answer for ever. */
-Test(stack_paws, p0053_an_old_ack_is_not_answered) {
+Test(stack_paws, p0038_an_old_ack_is_not_answered) {
   open_stamped(1000, true, 100);
   data(0, 100, 'a', 200);
   pass(30);
@@ -41,7 +41,7 @@ Test(stack_paws, p0053_an_old_ack_is_not_answered) {
 }
 
 /* 5.2: a RST is not measured by it, and tells nothing by it. */
-Test(stack_paws, p0053_a_reset_may_be_old) {
+Test(stack_paws, p0038_a_reset_may_be_old) {
   open_stamped(1000, true, 100);
   data(0, 100, 'a', 200);
   peer(WIRE_RST, 110, 0, 0, 0x7000000); /* in the window, and not the next */
@@ -51,7 +51,7 @@ Test(stack_paws, p0053_a_reset_may_be_old) {
   cr_expect_eq(e.why, STACK_END_RESET_BY_PEER);
 }
 
-Test(stack_paws, p0053_the_peers_clock_wraps_around) {
+Test(stack_paws, p0038_the_peers_clock_wraps_around) {
   open_stamped(1000, true, 0xfffffff0);
   data(0, 100, 'a', 0xfffffffe);
   pass(30);
@@ -77,9 +77,9 @@ static void after_days(unsigned days, bool taken) {
   cr_expect_eq(wire_get(last_tcp() + 42, 4), taken ? 1201 : 1101);
   cr_expect_eq(last_echo(), taken ? 150 : 200);
 }
-Test(stack_paws, p0053_23_days_idle) { after_days(23, false); }
-Test(stack_paws, p0053_25_days_idle) { after_days(25, true); }
-Test(stack_paws, p0053_60_days_idle) { after_days(60, true); }
+Test(stack_paws, p0038_23_days_idle) { after_days(23, false); }
+Test(stack_paws, p0038_25_days_idle) { after_days(25, true); }
+Test(stack_paws, p0038_60_days_idle) { after_days(60, true); }
 
 /* The sequence numbers have come round: 2^32 bytes went by since 'a', which here is said and not sent. A copy of it
  * that the network kept until now has the numbers of what is expected next. */
@@ -101,7 +101,7 @@ static void numbers_come_again(void) {
   data(0, 100, 'a', 100);
   data(0, 100, 'n', 2101);
 }
-Test(stack_paws, p0053_an_old_segment_with_new_numbers) {
+Test(stack_paws, p0038_an_old_segment_with_new_numbers) {
   script.ts = true;
   numbers_come_again();
   expect_received("100n");
@@ -139,7 +139,7 @@ static unsigned syn_again(uint32_t seq, uint32_t tsval) {
   return w.n == before ? 0 : last_tcp()[47];
 }
 
-Test(stack_paws, p0055_a_later_timestamp_reopens_with_any_number) {
+Test(stack_paws, p0040_a_later_timestamp_reopens_with_any_number) {
   uint32_t ours = time_wait();
   cr_expect_eq(syn_again(500, 301), WIRE_SYN | WIRE_ACK);
   uint32_t isn = wire_get(last_tcp() + 38, 4);
@@ -158,21 +158,21 @@ Test(stack_paws, p0055_a_later_timestamp_reopens_with_any_number) {
   expect_received("100n");
 }
 
-Test(stack_paws, p0055_an_earlier_timestamp_does_not_reopen) {
+Test(stack_paws, p0040_an_earlier_timestamp_does_not_reopen) {
   (void)time_wait();
   cr_expect_eq(syn_again(1u << 30, 299), WIRE_ACK, "answered as what is old");
   cr_expect_eq(syn_again(1102, 299), WIRE_ACK, "and not with a RST");
   cr_expect_eq(stats().tcp_time_wait, 1);
 }
 
-Test(stack_paws, p0055_the_same_timestamp_leaves_it_to_the_number) {
+Test(stack_paws, p0040_the_same_timestamp_leaves_it_to_the_number) {
   (void)time_wait();
   cr_expect_eq(syn_again(500, 300), WIRE_ACK);
   cr_expect_eq(stats().tcp_time_wait, 1);
   cr_expect_eq(syn_again(1103, 300), WIRE_SYN | WIRE_ACK);
 }
 
-Test(stack_paws, p0055_a_syn_without_it_is_judged_by_its_number) {
+Test(stack_paws, p0040_a_syn_without_it_is_judged_by_its_number) {
   (void)time_wait();
   script.ts = false;
   cr_expect_eq(syn_again(500, 0), 0);
@@ -181,7 +181,7 @@ Test(stack_paws, p0055_a_syn_without_it_is_judged_by_its_number) {
 }
 
 /* What the peer said last, in TIME_WAIT too, is what a SYN has to be later than. */
-Test(stack_paws, p0055_the_clock_goes_on_in_time_wait) {
+Test(stack_paws, p0040_the_clock_goes_on_in_time_wait) {
   (void)time_wait();
   peer(WIRE_ACK | WIRE_FIN, 100, 0, 0, 400);
   cr_expect_eq(last_echo(), 400);

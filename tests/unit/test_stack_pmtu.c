@@ -11,7 +11,7 @@ TestSuite(stack_pmtu, .init = setup, .fini = teardown, .timeout = 60);
 
 /* --- what a claim does ------------------------------------------------------------------------------------------- */
 
-Test(stack_pmtu, p0040_packets_of_tcp_are_not_fragmented) {
+Test(stack_pmtu, p0044_packets_of_tcp_are_not_fragmented) {
   unsigned seen = 0;
   open_script(1000, true);
   put(3 * K);
@@ -29,7 +29,7 @@ Test(stack_pmtu, p0040_packets_of_tcp_are_not_fragmented) {
 }
 
 /* All of it was one segment, which is cut anew; it begins with an initial window, and ssthresh stays. */
-Test(stack_pmtu, p0041_a_claim_is_honoured) {
+Test(stack_pmtu, p0045_a_claim_is_honoured) {
   open_script(500, true);
   put(10 * K);
   expect_out("0..9");
@@ -52,7 +52,7 @@ Test(stack_pmtu, p0041_a_claim_is_honoured) {
   expect_out("8000+800 8800+800 9600+400");
 }
 
-Test(stack_pmtu, p0041_without_sack) {
+Test(stack_pmtu, p0045_without_sack) {
   open_script(100000, false);
   put(10 * K);
   (void)out();
@@ -71,7 +71,7 @@ Test(stack_pmtu, p0041_without_sack) {
 }
 
 /* In the middle of a recovery nothing is forgotten of it. */
-Test(stack_pmtu, p0041_while_losses_are_repaired) {
+Test(stack_pmtu, p0045_while_losses_are_repaired) {
   open_script(100000, true);
   put(10 * K);
   (void)out();
@@ -86,7 +86,7 @@ Test(stack_pmtu, p0041_while_losses_are_repaired) {
 }
 
 /* What is not larger than the new size stays on its way. */
-Test(stack_pmtu, p0041_small_packets_are_not_sent_again) {
+Test(stack_pmtu, p0045_small_packets_are_not_sent_again) {
   open_script(100000, true);
   stack_conn_set_options(e.c, &(struct stack_conn_options){.nodelay = true});
   put(500);
@@ -99,7 +99,7 @@ Test(stack_pmtu, p0041_small_packets_are_not_sent_again) {
 
 /* --- what is no claim --------------------------------------------------------------------------------------------- */
 
-Test(stack_pmtu, p0041_a_claim_has_to_name_a_packet_of_ours) {
+Test(stack_pmtu, p0045_a_claim_has_to_name_a_packet_of_ours) {
   open_script(100000, true);
   put(10 * K);
   ack("1");
@@ -116,7 +116,7 @@ Test(stack_pmtu, p0041_a_claim_has_to_name_a_packet_of_ours) {
   cr_expect_eq(info().path_origin, STACK_PATH_INTERFACE);
 }
 
-Test(stack_pmtu, p0041_a_claim_has_to_be_smaller) {
+Test(stack_pmtu, p0045_a_claim_has_to_be_smaller) {
   open_script(100000, true);
   put(10 * K);
   (void)out();
@@ -132,7 +132,7 @@ Test(stack_pmtu, p0041_a_claim_has_to_be_smaller) {
 }
 
 /* RFC 5927 7.2: who sends nothing large cannot be told to send smaller. */
-Test(stack_pmtu, p0041_an_interactive_connection_hears_none) {
+Test(stack_pmtu, p0045_an_interactive_connection_hears_none) {
   open_script(100000, true);
   put(50);
   too_big(576, 0, 1500);
@@ -143,7 +143,7 @@ Test(stack_pmtu, p0041_an_interactive_connection_hears_none) {
   cr_expect_eq(stats().pmtu_reduced, 0);
 }
 
-Test(stack_pmtu, p0041_there_is_a_floor) {
+Test(stack_pmtu, p0045_there_is_a_floor) {
   open_script(100000, true);
   put(10 * K);
   (void)out();
@@ -157,7 +157,7 @@ Test(stack_pmtu, p0041_there_is_a_floor) {
 }
 
 /* RFC 1191 7. The rest of the burst is not about what is sent now. */
-Test(stack_pmtu, p0041_a_router_that_names_no_size) {
+Test(stack_pmtu, p0045_a_router_that_names_no_size) {
   open_script(100000, true);
   put(10 * K);
   (void)out();
@@ -174,7 +174,7 @@ Test(stack_pmtu, p0041_a_router_that_names_no_size) {
 }
 
 /* RFC 5927 7: larger ones have arrived. */
-Test(stack_pmtu, p0041_who_makes_progress_does_not_believe) {
+Test(stack_pmtu, p0045_who_makes_progress_does_not_believe) {
   open_script(100000, true);
   put(5 * K);
   pass(100);
@@ -194,7 +194,7 @@ Test(stack_pmtu, p0041_who_makes_progress_does_not_believe) {
 }
 
 /* ... until nothing does any more: the path has changed. It is no congestion either. */
-Test(stack_pmtu, p0041_the_path_becomes_narrower) {
+Test(stack_pmtu, p0045_the_path_becomes_narrower) {
   open_script(100000, true);
   put(5 * K);
   pass(100);
@@ -246,7 +246,7 @@ static struct stack_conn_info info_of(struct stack_conn *c) {
   return i;
 }
 
-Test(stack_pmtu, p0041_the_next_connection_knows_for_ten_minutes) {
+Test(stack_pmtu, p0045_the_next_connection_knows_for_ten_minutes) {
   struct stack_conn *c;
   open_script(100000, true);
   put(10 * K);
@@ -278,7 +278,7 @@ Test(stack_pmtu, p0041_the_next_connection_knows_for_ten_minutes) {
 }
 
 /* RFC 1191 6.3. A claim ends the trial as it begins: no loss is counted. */
-Test(stack_pmtu, p0041_larger_ones_are_tried_after_ten_minutes) {
+Test(stack_pmtu, p0045_larger_ones_are_tried_after_ten_minutes) {
   open_script(100000, true);
   put(10 * K);
   (void)out();

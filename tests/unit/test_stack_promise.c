@@ -48,7 +48,7 @@ Test(stack_promise, growth_never_takes_all) {
 static uint32_t window_of(const uint8_t *f, unsigned scale) { return wire_get(f + 48, 2) << scale; }
 
 /* With a peer that scales and one that does not. */
-Test(stack_promise, p0061_a_syn_offers_the_floor) {
+Test(stack_promise, p0043_a_syn_offers_the_floor) {
   static const uint8_t scale[] = {1, 3, 3, 0};
   listen_on(80, 8);
   for (unsigned i = 0; i < 2; i++) {

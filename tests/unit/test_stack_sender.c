@@ -209,7 +209,7 @@ static void arrive(unsigned from, unsigned to) {
   }
 }
 
-Test(stack_sender, p0060_the_controller_that_is_chosen_decides) {
+Test(stack_sender, p0042_the_controller_that_is_chosen_decides) {
   open_script(100000, true);
   cr_assert_eq(choose("reno"), 0);
   cr_expect_str_eq(info().congestion, "reno");
@@ -230,7 +230,7 @@ static void stays(const char *to) {
   cr_expect(after.cwnd == before.cwnd && after.ssthresh == before.ssthresh && after.send_queue == before.send_queue);
 }
 
-Test(stack_sender, p0060_a_change_on_the_way_keeps_the_window) {
+Test(stack_sender, p0042_a_change_on_the_way_keeps_the_window) {
   open_script(100000, true);
   put(60 * K);
   pass(100);
@@ -259,7 +259,7 @@ Test(stack_sender, p0060_a_change_on_the_way_keeps_the_window) {
 }
 
 /* CUBIC without a maximum that it knew: it begins where it is, and grows. */
-Test(stack_sender, p0060_cubic_begins_at_the_window_that_there_is) {
+Test(stack_sender, p0042_cubic_begins_at_the_window_that_there_is) {
   open_script(100000, true);
   cr_assert_eq(choose("reno"), 0);
   put(10 * K);
@@ -284,7 +284,7 @@ Test(stack_sender, p0060_cubic_begins_at_the_window_that_there_is) {
   cr_expect_gt(last, 8 * K);
 }
 
-Test(stack_sender, p0060_an_unknown_controller_changes_nothing) {
+Test(stack_sender, p0042_an_unknown_controller_changes_nothing) {
   open_script(100000, true);
   struct stack_conn_options o = {.nodelay = true, .congestion = "vegas"};
   cr_expect_eq(stack_conn_set_options(e.c, &o), -EINVAL);

@@ -27,7 +27,7 @@ static void send_some(size_t n) {
   wire_run(&w, 0);
 }
 
-Test(stack_ts, p0052_a_listener_answers_with_the_option) {
+Test(stack_ts, p0037_a_listener_answers_with_the_option) {
   open_stamped(1000, true, 77);
   const uint8_t *syn_ack = wire_last(&w, 0);
   uint32_t val, ecr;
@@ -38,7 +38,7 @@ Test(stack_ts, p0052_a_listener_answers_with_the_option) {
   cr_expect_eq(ecr, 77);
 }
 
-Test(stack_ts, p0052_a_peer_without_it_gets_none) {
+Test(stack_ts, p0037_a_peer_without_it_gets_none) {
   open_script(1000, true);
   cr_expect_not(last_has_stamp());
   put(100);
@@ -50,7 +50,7 @@ Test(stack_ts, p0052_a_peer_without_it_gets_none) {
   cr_expect_not(last_has_stamp());
 }
 
-Test(stack_ts, p0052_a_connect_offers_it) {
+Test(stack_ts, p0037_a_connect_offers_it) {
   uint8_t o[12] = {1, 1, 8, 10, 0, 0, 0, 99};
   uint16_t port = connect_out();
   cr_expect_eq(last_echo(), 0, "there is nothing to echo yet");
@@ -66,7 +66,7 @@ Test(stack_ts, p0052_a_connect_offers_it) {
   cr_expect_eq(last_echo(), 99);
 }
 
-Test(stack_ts, p0052_a_connect_to_a_peer_without_it) {
+Test(stack_ts, p0037_a_connect_to_a_peer_without_it) {
   uint16_t port = connect_out();
   answer_syn(port, wire_get(last_tcp() + 38, 4) + 1, NULL, 0);
   cr_assert_eq(e.connected, 1);
@@ -75,7 +75,7 @@ Test(stack_ts, p0052_a_connect_to_a_peer_without_it) {
 }
 
 /* 7.1: neither the uptime of the machine nor the clock of another connection can be told. */
-Test(stack_ts, p0052_each_connection_has_a_clock_of_its_own) {
+Test(stack_ts, p0037_each_connection_has_a_clock_of_its_own) {
   static const uint8_t o[12] = {1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 0};
   uint32_t val[3], now = (uint32_t)(loop_now(w.loop, CLOCK_ID_MONO) / MS);
   listen_on(80, 8);
@@ -89,7 +89,7 @@ Test(stack_ts, p0052_each_connection_has_a_clock_of_its_own) {
 }
 
 /* 3.2: the peer has to go on. Nothing is answered, and the connection stays. */
-Test(stack_ts, p0052_a_segment_without_it_is_dropped) {
+Test(stack_ts, p0037_a_segment_without_it_is_dropped) {
   open_stamped(1000, true, 100);
   data(0, 100, 'a', 100);
   pass(50);
@@ -107,7 +107,7 @@ Test(stack_ts, p0052_a_segment_without_it_is_dropped) {
   cr_expect_eq(e.why, STACK_END_RESET_BY_PEER);
 }
 
-Test(stack_ts, p0052_each_kind_of_segment_has_it) {
+Test(stack_ts, p0037_each_kind_of_segment_has_it) {
   open_stamped(1000, true, 100);
   window("0", 0);
   put(K);
@@ -134,7 +134,7 @@ Test(stack_ts, p0052_each_kind_of_segment_has_it) {
 /* --- options of a SYN, room in a packet ------------------------------------------------------------------------- */
 
 /* A peer with jumbo frames repeats its SYN. Its packets would not pass our interface. */
-Test(stack_ts, p0050_the_options_of_a_syn_count_once) {
+Test(stack_ts, p0035_the_options_of_a_syn_count_once) {
   static const uint8_t jumbo[4] = {2, 4, 0x23, 0};
   struct wire_tcp t = {.sport = 999, .dport = 80, .seq = 1000, .flags = WIRE_SYN, .wnd = 65000, .options = jumbo,
                        .n_options = sizeof jumbo};
@@ -151,7 +151,7 @@ Test(stack_ts, p0050_the_options_of_a_syn_count_once) {
   cr_expect_eq(w.n, before + 3);
 }
 
-Test(stack_ts, p0050_who_does_not_answer_our_syn_chooses_nothing) {
+Test(stack_ts, p0035_who_does_not_answer_our_syn_chooses_nothing) {
   static const uint8_t tiny[12] = {2, 4, 0, 64, 1, 3, 3, 14, 4, 2, 1, 1};
   uint16_t port = connect_out();
   uint32_t iss = wire_get(last_tcp() + 38, 4);
@@ -164,7 +164,7 @@ Test(stack_ts, p0050_who_does_not_answer_our_syn_chooses_nothing) {
 }
 
 /* RFC 6691: the option is taken from the payload of each packet, also where the device cuts. */
-Test(stack_ts, p0051_full_packets_are_as_large_as_the_interface_allows) {
+Test(stack_ts, p0036_full_packets_are_as_large_as_the_interface_allows) {
   uint8_t o[16] = {2, 4, 5, 0xb4, 1, 1, 8, 10, 0, 0, 0, 9};
   uint16_t port = connect_out();
   wire_put(o + 12, last_val(), 4);
@@ -180,7 +180,7 @@ Test(stack_ts, p0051_full_packets_are_as_large_as_the_interface_allows) {
   }
 }
 
-Test(stack_ts, p0051_packets_are_counted_without_the_option) {
+Test(stack_ts, p0036_packets_are_counted_without_the_option) {
   open_stamped(100000, true, 1);
   cr_expect_eq(info().mss, K);
   cr_expect_eq(info().cwnd, 10 * K, "the initial window");
@@ -201,7 +201,7 @@ Test(stack_ts, p0051_packets_are_counted_without_the_option) {
 }
 
 /* Three blocks and the option fill the 40 bytes. */
-Test(stack_ts, p0052_three_blocks_of_sack_beside_it) {
+Test(stack_ts, p0037_three_blocks_of_sack_beside_it) {
   open_stamped(1000, true, 1);
   for (unsigned i = 1; i <= 4; i++)
     data(i * 1000, 100, 'a', 1);
@@ -216,7 +216,7 @@ Test(stack_ts, p0052_three_blocks_of_sack_beside_it) {
 
 /* --- what is echoed: RFC 7323 4.3 ------------------------------------------------------------------------------- */
 
-Test(stack_ts, p0052_a_delayed_ack_echoes_the_first) {
+Test(stack_ts, p0037_a_delayed_ack_echoes_the_first) {
   open_stamped(1000, true, 1);
   data(0, 100, 'a', 10);
   pass(5);
@@ -230,7 +230,7 @@ Test(stack_ts, p0052_a_delayed_ack_echoes_the_first) {
 }
 
 /* The ACK leaves at the end of the turn, for all that came in it. */
-Test(stack_ts, p0052_one_ack_for_a_turn_echoes_the_first) {
+Test(stack_ts, p0037_one_ack_for_a_turn_echoes_the_first) {
   uint8_t o[12];
   open_stamped(1000, true, 1);
   for (uint32_t i = 0; i < 6; i++) {
@@ -247,7 +247,7 @@ Test(stack_ts, p0052_one_ack_for_a_turn_echoes_the_first) {
 }
 
 /* The second example there: segments A to E, of which C overtakes B and E overtakes D. */
-Test(stack_ts, p0052_a_filled_hole_echoes_what_filled_it) {
+Test(stack_ts, p0037_a_filled_hole_echoes_what_filled_it) {
   static const struct {
     uint32_t at, tsval, ack, echo;
   } step[] = {{0, 11, 1, 11}, {2, 13, 1, 11}, {1, 12, 3, 12}, {4, 15, 3, 12}, {3, 14, 5, 14}};
@@ -262,7 +262,7 @@ Test(stack_ts, p0052_a_filled_hole_echoes_what_filled_it) {
 }
 
 /* Our ACK was lost: the next one answers what was sent again, or the peer measures its time-out. */
-Test(stack_ts, p0052_what_is_sent_again_is_echoed) {
+Test(stack_ts, p0037_what_is_sent_again_is_echoed) {
   open_stamped(1000, true, 10);
   data(0, 100, 'a', 10);
   pass(30);
@@ -270,7 +270,7 @@ Test(stack_ts, p0052_what_is_sent_again_is_echoed) {
   cr_expect_eq(last_echo(), 230);
 }
 
-Test(stack_ts, p0052_a_syn_that_is_sent_again_is_echoed) {
+Test(stack_ts, p0037_a_syn_that_is_sent_again_is_echoed) {
   uint8_t o[12] = {1, 1, 8, 10};
   struct wire_tcp t = {.sport = 999, .dport = 80, .seq = 1000, .flags = WIRE_SYN, .wnd = 65000, .options = o,
                        .n_options = 12};
@@ -285,7 +285,7 @@ Test(stack_ts, p0052_a_syn_that_is_sent_again_is_echoed) {
 }
 
 /* From off the path: the right place of the stream, and an acknowledgement that cannot be the peer's. */
-Test(stack_ts, p0052_a_stranger_does_not_move_the_clock) {
+Test(stack_ts, p0037_a_stranger_does_not_move_the_clock) {
   open_stamped(1000, true, 100);
   script.base += 5000;
   peer(WIRE_ACK, 0, 0, 0, 0x70000000);
@@ -325,11 +325,11 @@ static void sent_again(bool first_arrived) {
     cr_expect_eq(info().rtt_us, 106250, "%u", info().rtt_us);
   cr_expect_eq(info().rto_ms, (info().rtt_us + 4 * info().rttvar_us + 999) / 1000, "no back-off");
 }
-Test(stack_ts, p0054_the_second_one_is_measured) { sent_again(false); }
-Test(stack_ts, p0054_the_first_one_is_measured) { sent_again(true); }
+Test(stack_ts, p0039_the_second_one_is_measured) { sent_again(false); }
+Test(stack_ts, p0039_the_first_one_is_measured) { sent_again(true); }
 
 /* The path became four times as long: one measurement is enough. */
-Test(stack_ts, p0054_a_path_that_became_slow) {
+Test(stack_ts, p0039_a_path_that_became_slow) {
   open_stamped(100000, true, 1);
   for (int i = 0; i < 5; i++) {
     char text[8];
@@ -344,7 +344,7 @@ Test(stack_ts, p0054_a_path_that_became_slow) {
 }
 
 /* Sent once: the microseconds are its own, and the echo is not needed. */
-Test(stack_ts, p0056_round_trips_are_measured_in_microseconds) {
+Test(stack_ts, p0041_round_trips_are_measured_in_microseconds) {
   open_stamped(100000, true, 1);
   put(K);
   script.tsecr = last_val() - 50;
@@ -365,13 +365,13 @@ static void lie(int64_t by) {
   ack("1");
   expect_rtt(100000, 50000, 600);
 }
-Test(stack_ts, p0054_an_echo_from_before_it_was_sent) { lie(-10); }
-Test(stack_ts, p0054_an_echo_from_after_it_was_sent) { lie(320); }
-Test(stack_ts, p0054_an_echo_from_the_future) { lie(100000); }
-Test(stack_ts, p0054_an_echo_of_nought) { lie(-(int64_t)0x40000000); }
+Test(stack_ts, p0039_an_echo_from_before_it_was_sent) { lie(-10); }
+Test(stack_ts, p0039_an_echo_from_after_it_was_sent) { lie(320); }
+Test(stack_ts, p0039_an_echo_from_the_future) { lie(100000); }
+Test(stack_ts, p0039_an_echo_of_nought) { lie(-(int64_t)0x40000000); }
 
 /* Without SACK: the ACK that fills the hole measures what filled it. */
-Test(stack_ts, p0054_an_ack_that_fills_a_hole) {
+Test(stack_ts, p0039_an_ack_that_fills_a_hole) {
   open_stamped(100000, false, 1);
   put(10 * K);
   script.tsecr = last_val();
@@ -384,7 +384,7 @@ Test(stack_ts, p0054_an_ack_that_fills_a_hole) {
   cr_expect_eq(info().rtt_us, 106250, "%u", info().rtt_us);
 }
 
-Test(stack_ts, p0054_our_clock_wraps_around) {
+Test(stack_ts, p0039_our_clock_wraps_around) {
   open_stamped(100000, true, 1);
   tcp_active_pcbs->ts_offset += 0u - last_val() - 100;
   put(K);
@@ -398,7 +398,7 @@ Test(stack_ts, p0054_our_clock_wraps_around) {
   cr_expect_eq(info().rtt_us, 106250, "%u", info().rtt_us);
 }
 
-Test(stack_ts, p0054_a_syn_that_was_sent_twice) {
+Test(stack_ts, p0039_a_syn_that_was_sent_twice) {
   uint8_t o[12] = {1, 1, 8, 10, 0, 0, 0, 9};
   uint16_t port = connect_out();
   pass(1100);
