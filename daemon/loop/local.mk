@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 libcapnetd_la_SOURCES += \
+  daemon/loop/busy.c \
   daemon/loop/loop.c \
   daemon/loop/loop_uv.c \
   daemon/loop/loop_sim.c

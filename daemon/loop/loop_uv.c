@@ -3,8 +3,10 @@
  * tasks, in libuv's check phase. No timer is early. The monotonic clock's are a libuv timer, which costs no system call and
  * is up to a millisecond late; the boot-time clock, which libuv does not know, is a timerfd among the descriptors.
  */
+#include "loop/busy.h"
 #include "loop/loop_impl.h"
 
+#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -28,6 +30,8 @@ struct loop_uv {
   size_t n_slots;
   struct uv_clock clock[CLOCK_ID_COUNT];
   size_t n_jobs;
+  struct busy busy;
+  uint64_t wait_ns; /* when the wait under way began, 0: it began with a look, or does not block */
 };
 
 /* libuv's handle for a descriptor number. Making one costs three system calls and ending it another, so it is kept for who
@@ -117,10 +121,44 @@ static void set_clock(struct loop_uv *l, enum clock_id id, uint64_t next) {
   }
 }
 
+/* The wait is over: the first that comes of it says so. */
+static void waited(struct loop_uv *l) {
+  if (l->wait_ns) {
+    busy_slept(&l->busy, clock_real_ns(CLOCK_ID_MONO) - l->wait_ns);
+  }
+  l->wait_ns = 0;
+}
+
+/* Looks for events that libuv will find in its wait: with one there that does not sleep. */
+static void look(struct loop_uv *l, uint64_t start) {
+  const int fd = uv_backend_fd(&l->uv);
+  struct epoll_event event;
+  bool found;
+  do {
+    found = epoll_wait(fd, &event, 1, 0) > 0;
+  } while (!found && clock_real_ns(CLOCK_ID_MONO) - start < BUSY_LOOK_NS);
+  busy_looked(&l->busy, found);
+}
+
+/* changed: epoll does not know yet what is wanted. */
+static void before_wait(struct loop_uv *l, bool changed) {
+  l->wait_ns = 0;
+  if (uv_backend_timeout(&l->uv) == 0) {
+    return;
+  }
+  const uint64_t now = clock_real_ns(CLOCK_ID_MONO);
+  if (changed || !busy_worth(&l->busy)) {
+    l->wait_ns = now;
+  } else {
+    look(l, now);
+  }
+}
+
 /* Before each wait, so that what is changed many times in a turn costs its system calls once at most, and what is
  * changed and changed back none. */
 static void on_prepare(uv_prepare_t *handle) {
   struct loop_uv *l = handle->loop->data;
+  const bool changed = !list_empty(&l->changed);
   apply_changes(l);
   for (int id = 0; id < CLOCK_ID_COUNT; id++) {
     uint64_t next = loop_base_next(&l->base, id);
@@ -128,10 +166,12 @@ static void on_prepare(uv_prepare_t *handle) {
       set_clock(l, id, next);
     }
   }
+  before_wait(l, changed);
 }
 
 static void on_check(uv_check_t *handle) {
   struct loop_uv *l = handle->loop->data;
+  waited(l);
   l->base.stats.turns++;
   (void)loop_base_tasks(&l->base);
   if (list_empty(&l->base.tasks)) {
@@ -207,6 +247,7 @@ static void on_poll(uv_poll_t *handle, int status, int ready) {
   struct uv_slot *slot = container_of(handle, struct uv_slot, poll);
   struct uv_watch *w = slot->watch;
   unsigned events = 0;
+  waited(handle->loop->data);
   if (!w) { /* stale */
     stop(handle->loop->data, slot);
     return;
@@ -460,6 +501,7 @@ int loop_uv_new(struct loop **ret) {
   }
   l->uv.data = l;
   list_init(&l->changed);
+  busy_init(&l->busy);
   l->clock[CLOCK_ID_MONO].fd = l->clock[CLOCK_ID_BOOT].fd = -1;
   (void)uv_idle_init(&l->uv, &l->idle);
   (void)uv_prepare_init(&l->uv, &l->prepare);
