@@ -24,8 +24,7 @@ struct stack {
   struct loop *loop;
   struct list ifs, conns, listeners, udps, echoes;
   struct list connecting;      /* stack_conn.wait_link: no answer to the SYN yet */
-  struct list dirty;           /* connections with something to tell or to send */
-  struct list dirty_listeners;
+  struct list dirty, dirty_listeners; /* with something to tell or to send */
   struct list starved;         /* connections that found no memory for their send queue */
   struct list undelivered;     /* packets and neighbours: stack_neigh.c */
   unsigned n_conns, n_listeners, n_bound, n_udps, n_echoes, n_ifs;

@@ -76,7 +76,8 @@ Test(sim_promise, who_reads_receives_beside_thousands_who_do_not) {
   run(&w.n, 10 * SEC);
   for (unsigned i = 0; i < N; i++) {
     size_t unread = stack_conn_unread(w.servers[i].c);
-    cr_assert(unread <= capacity(&w.servers[i]) && unread + 1460 > capacity(&w.servers[i]), "%u has %zu: full", i, unread);
+    /* as full as whole packets, and windows in units of 256 bytes, can make it */
+    cr_assert(unread <= capacity(&w.servers[i]) && unread + 1460 + 256 > capacity(&w.servers[i]), "%u has %zu: full", i, unread);
     filled += unread;
   }
   cr_expect_gt(capacity(&w.servers[0]), 100 * 1024u);

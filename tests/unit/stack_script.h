@@ -62,7 +62,8 @@ static inline void open_script_mss(unsigned rtt_us, bool sack, uint16_t mss) {
   script.seen = w.n;
 }
 
-static inline void open_script(unsigned rtt_us, bool sack) { open_script_mss(rtt_us, sack, K); }
+/* Packets of K bytes, whatever options they have. */
+static inline void open_script(unsigned rtt_us, bool sack) { open_script_mss(rtt_us, sack, script.ts ? K + 12 : K); }
 
 /* The holder writes so many bytes more of the pattern. */
 static inline void put(size_t n) {

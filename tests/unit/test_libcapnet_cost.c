@@ -45,6 +45,18 @@ int setsockopt(int fd, int level, int option, const void *value, socklen_t len) 
   return (int)syscall(SYS_setsockopt, fd, level, option, value, len);
 }
 
+/* Who is late waits in two calls: where they are counted nobody is. */
+static bool time_stands;
+
+int clock_gettime(clockid_t clock, struct timespec *ts) {
+  static const struct timespec then = {.tv_sec = 1000000};
+  if (time_stands && clock == CLOCK_MONOTONIC) {
+    *ts = then;
+    return 0;
+  }
+  return (int)syscall(SYS_clock_gettime, clock, ts);
+}
+
 /* --- a handle that the library made ------------------------------------------------------------------------------------- */
 
 static void describe(int fd) {
@@ -100,6 +112,7 @@ static void finish(struct fake *f, capnet *cap) {
 Test(libcapnet_cost, a_call_is_one_send_and_one_receive) {
   struct fake f;
   capnet *cap = taken(&f, describe);
+  time_stands = true;
   for (unsigned ms = 0; ms <= 5000; ms += 5000) {
     cr_assert_eq(ask(cap, ms, NULL), 0);
     memset(&calls, 0, sizeof calls);
@@ -191,6 +204,7 @@ Test(libcapnet_cost, every_kind_of_child_is_another_process) {
   struct fake f;
   struct capnet_error err;
   capnet *cap = taken(&f, describe);
+  time_stands = true;
   cr_assert_eq(ask(cap, 5000, NULL), 0);
   pid_t pid = fork();
   if (pid == 0)
