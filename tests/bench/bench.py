@@ -82,12 +82,27 @@ def goal_of(args, group, figure):
     return None if other and figure.goal and figure.goal[2] == "ratio" else figure.goal
 
 
+interrupts = []
+
+
+def interrupt(*_):
+    interrupts.append(True)
+    raise KeyboardInterrupt
+
+
+def round_of(ctx, group, sides, n):
+    """An interrupt that comes while Python runs a finalizer is printed and forgotten: it is looked for here as well."""
+    if interrupts:
+        raise KeyboardInterrupt
+    return group.round(ctx, sides, n)
+
+
 def run_group(ctx, group, rivals, emit):
     """Of each side but the reference, which is the second, a row for each figure."""
     chosen = set(ctx.args.figures) or {f.name for f in group.figures}
     with contextlib.ExitStack() as stack:
         sides = [*group.sides(ctx, stack), *(rivals if group.peers else ())]
-        rounds = [group.round(ctx, sides, n + 1) for n in range(ctx.args.rounds)]
+        rounds = [round_of(ctx, group, sides, n + 1) for n in range(ctx.args.rounds)]
     counted = instructions.count(ctx, group, say) if ctx.args.instructions and group.load else None
     for i, side in enumerate(sides):
         for f in group.figures if i != 1 else ():
@@ -176,6 +191,7 @@ def main():
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, interrupt)
     try:
         sys.exit(run(args, emit))
     except (Missing, subprocess.SubprocessError, OSError) as why:
