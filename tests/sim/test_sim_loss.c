@@ -4,6 +4,7 @@
  */
 #include "../unit/stack_end.h"
 #include "../unit/stack_score.h"
+#include "nic_between.h"
 
 TestSuite(sim_loss, .timeout = 300);
 
@@ -13,10 +14,8 @@ enum { SACK_PERMITTED = 4, TIMESTAMPS = 8 };
 
 /* Takes an option out of each SYN that is sent through it: both ends then believe that the other does not have it. */
 struct strip {
-  struct nic nic;
-  struct nic *inner;
+  struct nic_between between;
   uint8_t option;
-  uint8_t frame[NIC_HEADER_LEN + 1500];
 };
 
 /* And the checksum: RFC 1624 3. */
@@ -41,42 +40,21 @@ static void strip_option(uint8_t *f, size_t len, uint8_t option) {
         set_byte(f, at + n - 1, 1);
 }
 
-static unsigned strip_send(struct nic *nic, const struct nic_frame *frames, unsigned n) {
-  struct strip *s = container_of(nic, struct strip, nic);
-  for (unsigned i = 0; i < n; i++) {
-    size_t len = 0;
-    for (unsigned k = 0; k < frames[i].n_iov; k++) {
-      memcpy(s->frame + len, frames[i].iov[k].iov_base, frames[i].iov[k].iov_len);
-      len += frames[i].iov[k].iov_len;
-    }
-    strip_option(s->frame, len, s->option);
-    nic_send_one(s->inner, s->frame, len);
-  }
-  return n;
+static void strip_sent(struct nic_between *b, size_t len) {
+  strip_option(b->frame, len, container_of(b, struct strip, between)->option);
+  nic_send_one(b->inner, b->frame, len);
 }
 
-static void strip_frames(void *arg, struct nic_rx *frames, unsigned n) { nic_deliver(&((struct strip *)arg)->nic, frames, n); }
-static const struct nic_upcalls strip_up = {.frames = strip_frames};
-static int strip_start(struct nic *nic) {
-  struct strip *s = container_of(nic, struct strip, nic);
-  return nic_start(s->inner, &strip_up, s);
-}
-static void strip_free(struct nic *nic) {
-  struct strip *s = container_of(nic, struct strip, nic);
-  nic_free(s->inner);
-  free(s);
-}
-static const struct nic_ops strip_ops = {.kind = "strip", .send = strip_send, .start = strip_start, .free = strip_free};
+static void strip_free(struct nic_between *b) { free(container_of(b, struct strip, between)); }
 
 static struct nic *strip_wrap(struct nic *inner, uint8_t option) {
   struct strip *s = calloc(1, sizeof(*s));
   cr_assert_not_null(s);
-  s->nic = *inner;
-  s->nic.ops = &strip_ops;
-  s->nic.counters = (struct nic_counters){0};
-  s->inner = inner;
+  nic_between_init(&s->between, inner);
+  s->between.sent = strip_sent;
+  s->between.free = strip_free;
   s->option = option;
-  return &s->nic;
+  return &s->between.nic;
 }
 
 /* --- runs ------------------------------------------------------------------------------------------------------- */
@@ -93,13 +71,7 @@ struct plan {
 
 static void open_wire(struct net *n, const struct plan *p) {
   struct nic *na, *nb;
-  struct nic_fault_config f = p->fault;
-  memset(n, 0, sizeof(*n));
-  cr_assert_eq(loop_sim_new(&n->loop), 0);
-  cr_assert_eq(nic_memory_pair(n->loop, 1500, 8192, &na, &nb), 0);
-  cr_assert_eq(nic_fault_wrap(na, &f, &na), 0);
-  f.seed = ~f.seed;
-  cr_assert_eq(nic_fault_wrap(nb, &f, &nb), 0);
+  net_wire(n, 8192, &p->fault, &na, &nb);
   if (p->no_sack) {
     na = strip_wrap(na, SACK_PERMITTED);
     nb = strip_wrap(nb, SACK_PERMITTED);
@@ -173,13 +145,7 @@ static uint64_t transfer(const struct plan *p) {
     cr_expect_eq(end[i].why, STACK_END_CLOSED);
   }
   score_check("at the end", 0);
-  end_close(&end[0]);
-  end_close(&end[1]);
-  run(&n, 300 * SEC);
-  cr_expect_eq(stats_of(&n).asserts, 0);
-  cr_expect_eq(stats_of(&n).tcp_active, 0);
-  cr_expect_eq(stats_of(&n).pbuf_bytes, 0);
-  net_close(&n);
+  end_last(&n, &end[0], &end[1]);
   return took;
 }
 

@@ -5,6 +5,8 @@
  */
 #include "../unit/stack_end.h"
 #include "../unit/stack_score.h"
+#include "../unit/stack_wire.h"
+#include "nic_between.h"
 
 TestSuite(sim_pmtu, .timeout = 300);
 
@@ -15,8 +17,7 @@ TestSuite(sim_pmtu, .timeout = 300);
 
 /* Between the stack and the wire: what is sent and too large does not get further. */
 struct narrow {
-  struct nic nic;
-  struct nic *inner;
+  struct nic_between between;
   struct loop_timer *timer;
   struct loop *loop;
   unsigned size;         /* IP packets up to it pass */
@@ -25,7 +26,6 @@ struct narrow {
   uint64_t seed, dropped, told;
   unsigned n_words;
   uint8_t words[WORDS][WORD_LEN];
-  uint8_t frame[NIC_HEADER_LEN + 1500];
 };
 
 static uint32_t draw(struct narrow *s) {
@@ -35,39 +35,25 @@ static uint32_t draw(struct narrow *s) {
   return (uint32_t)(s->seed >> 20) % 1000;
 }
 
-static void put(uint8_t *p, uint32_t v, int bytes) {
-  for (int i = 0; i < bytes; i++)
-    p[i] = (uint8_t)(v >> (8 * (bytes - 1 - i)));
-}
-
-static void put_sum(uint8_t *to, const uint8_t *p, size_t len) {
-  uint32_t acc = 0;
-  for (size_t i = 0; i < len; i++)
-    acc += (uint32_t)p[i] << (i & 1 ? 0 : 8);
-  while (acc >> 16)
-    acc = (acc & 0xffff) + (acc >> 16);
-  put(to, (uint16_t)~acc, 2);
-}
-
 /* RFC 1191 4, from 10.0.0.99. */
 static void say(struct narrow *s, const uint8_t *f) {
   uint8_t *to = s->words[s->n_words++], *ip = to + 14, *h = ip + 20;
   memset(to, 0, WORD_LEN);
   memcpy(to, f + 6, 6);
   memcpy(to + 6, f, 6);
-  put(to + 12, 0x0800, 2);
+  wire_put(to + 12, 0x0800, 2);
   ip[0] = 0x45;
-  put(ip + 2, WORD_LEN - 14, 2);
+  wire_put(ip + 2, WORD_LEN - 14, 2);
   ip[8] = 64;
   ip[9] = 1;
-  put(ip + 12, 0x0a000063, 4);
+  wire_put(ip + 12, 0x0a000063, 4);
   memcpy(ip + 16, f + 26, 4);
-  put_sum(ip + 10, ip, 20);
+  wire_put(ip + 10, wire_sum(ip, 20, 0), 2);
   h[0] = 3;
   h[1] = 4;
-  put(h + 6, s->names_size ? s->size : 0, 2);
+  wire_put(h + 6, s->names_size ? s->size : 0, 2);
   memcpy(h + 8, f + 14, 28);
-  put_sum(h + 2, h, 36);
+  wire_put(h + 2, wire_sum(h, 36, 0), 2);
   loop_timer_set(s->timer, loop_now(s->loop, CLOCK_ID_MONO) + 5 * MS);
 }
 
@@ -83,53 +69,37 @@ static void deliver_words(void *arg) {
     }
     nic_slot_done(&slot);
     if (rx.buf)
-      nic_deliver(&s->nic, &rx, 1);
+      nic_deliver(&s->between.nic, &rx, 1);
     s->told++;
   }
   s->n_words = 0;
 }
 
-static unsigned narrow_send(struct nic *nic, const struct nic_frame *frames, unsigned n) {
-  struct narrow *s = container_of(nic, struct narrow, nic);
-  for (unsigned i = 0; i < n; i++) {
-    size_t len = 0;
-    for (unsigned k = 0; k < frames[i].n_iov; k++) {
-      memcpy(s->frame + len, frames[i].iov[k].iov_base, frames[i].iov[k].iov_len);
-      len += frames[i].iov[k].iov_len;
-    }
-    if (s->frame[12] == 8 && s->frame[13] == 0 && len > 14u + s->size) {
-      cr_assert_eq(s->frame[20], 0x40, "nothing may be fragmented");
-      s->dropped++;
-      if (draw(s) < s->told_permille && s->n_words < WORDS)
-        say(s, s->frame);
-    } else {
-      nic_send_one(s->inner, s->frame, len);
-    }
+static void narrow_sent(struct nic_between *b, size_t len) {
+  struct narrow *s = container_of(b, struct narrow, between);
+  const uint8_t *f = b->frame;
+  if (f[12] != 8 || f[13] != 0 || len <= 14u + s->size) {
+    nic_send_one(b->inner, f, len);
+    return;
   }
-  return n;
+  cr_assert_eq(f[20], 0x40, "nothing may be fragmented");
+  s->dropped++;
+  if (draw(s) < s->told_permille && s->n_words < WORDS)
+    say(s, f);
 }
 
-static void narrow_frames(void *arg, struct nic_rx *frames, unsigned n) { nic_deliver(&((struct narrow *)arg)->nic, frames, n); }
-static const struct nic_upcalls narrow_up = {.frames = narrow_frames};
-static int narrow_start(struct nic *nic) {
-  struct narrow *s = container_of(nic, struct narrow, nic);
-  return nic_start(s->inner, &narrow_up, s);
-}
-static void narrow_free(struct nic *nic) {
-  struct narrow *s = container_of(nic, struct narrow, nic);
+static void narrow_free(struct nic_between *b) {
+  struct narrow *s = container_of(b, struct narrow, between);
   loop_timer_free(s->timer);
-  nic_free(s->inner);
   free(s);
 }
-static const struct nic_ops narrow_ops = {.kind = "narrow", .send = narrow_send, .start = narrow_start, .free = narrow_free};
 
 static struct narrow *narrow_wrap(struct loop *loop, struct nic *inner, uint64_t seed) {
   struct narrow *s = calloc(1, sizeof(*s));
   cr_assert_not_null(s);
-  s->nic = *inner;
-  s->nic.ops = &narrow_ops;
-  s->nic.counters = (struct nic_counters){0};
-  s->inner = inner;
+  nic_between_init(&s->between, inner);
+  s->between.sent = narrow_sent;
+  s->between.free = narrow_free;
   s->loop = loop;
   s->seed = seed * 2 + 1;
   s->size = 1500;
@@ -152,20 +122,16 @@ struct result {
 };
 
 static struct result transfer(const struct plan *p) {
-  struct net n = {0};
+  struct net n;
   struct end end[2] = {{0}, {0}};
   struct nic *na, *nb;
   struct narrow *wire[2];
-  struct nic_fault_config f = {.seed = p->seed, .loss_permille = p->loss, .delay_ns = p->delay_ns};
+  const struct nic_fault_config f = {.seed = p->seed, .loss_permille = p->loss, .delay_ns = p->delay_ns};
   struct result r = {0};
-  cr_assert_eq(loop_sim_new(&n.loop), 0);
-  cr_assert_eq(nic_memory_pair(n.loop, 1500, 8192, &na, &nb), 0);
-  cr_assert_eq(nic_fault_wrap(na, &f, &na), 0);
-  f.seed = ~f.seed;
-  cr_assert_eq(nic_fault_wrap(nb, &f, &nb), 0);
+  net_wire(&n, 8192, &f, &na, &nb);
   wire[0] = narrow_wrap(n.loop, na, p->seed * 3);
   wire[1] = narrow_wrap(n.loop, nb, p->seed * 5);
-  net_start(&n, &wire[0]->nic, &wire[1]->nic);
+  net_start(&n, &wire[0]->between.nic, &wire[1]->between.nic);
   end_pair(&n, &end[0], &end[1]);
   for (int i = 0; i < 2; i++) {
     wire[i]->told_permille = p->told_permille;
@@ -197,13 +163,7 @@ static struct result transfer(const struct plan *p) {
   r.black_holes = st.pmtu_black_holes;
   r.reduced = st.pmtu_reduced;
   r.refused = st.pmtu_refused;
-  end_close(&end[0]);
-  end_close(&end[1]);
-  run(&n, 300 * SEC);
-  cr_expect_eq(stats_of(&n).asserts, 0);
-  cr_expect_eq(stats_of(&n).tcp_active, 0);
-  cr_expect_eq(stats_of(&n).pbuf_bytes, 0);
-  net_close(&n);
+  end_last(&n, &end[0], &end[1]);
   return r;
 }
 

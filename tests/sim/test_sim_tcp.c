@@ -24,14 +24,7 @@ static void transfer(const struct nic_fault_config *fault, uint64_t bytes, uint6
   cr_expect_eq(server.why, STACK_END_CLOSED);
   if (fault->loss_permille)
     cr_expect_gt(info.retransmits, 0);
-  end_close(&client);
-  end_close(&server);
-  run(&n, 300 * SEC);
-  struct stack_stats st = stats_of(&n);
-  cr_expect_eq(st.asserts, 0);
-  cr_expect_eq(st.tcp_active, 0);
-  cr_expect_eq(st.pbuf_bytes, 0);
-  net_close(&n);
+  end_last(&n, &client, &server);
 }
 
 TestSuite(sim_tcp, .timeout = 300);

@@ -86,6 +86,17 @@ static inline void end_connect(struct end *e, struct net *n, uint16_t port) {
 static inline void count_acceptable(void *arg) { ++*(unsigned *)arg; }
 static inline void end_close(struct end *e) { e->c = stack_conn_close(e->c); }
 
+/* The end of a run: after all timers nothing is left of the two. */
+static inline void end_last(struct net *n, struct end *a, struct end *b) {
+  end_close(a);
+  end_close(b);
+  run(n, 300 * SEC);
+  cr_expect_eq(stats_of(n).asserts, 0);
+  cr_expect_eq(stats_of(n).tcp_active, 0);
+  cr_expect_eq(stats_of(n).pbuf_bytes, 0);
+  net_close(n);
+}
+
 /* A pair of ends, connected; the listener is closed again. */
 static inline void end_pair(struct net *n, struct end *client, struct end *server) {
   static const struct stack_listener_ops ops = {.acceptable = count_acceptable};

@@ -48,18 +48,23 @@ static inline void net_start(struct net *n, struct nic *na, struct nic *nb) {
   cr_assert_eq(stack_if_set_ipv4(n->b, &n->addr_b, 24, NULL), 0);
 }
 
-/* fault NULL: a perfect wire. Each direction gets its own seed. */
-static inline void net_open(struct net *n, const struct nic_fault_config *fault) {
-  struct nic *na, *nb;
+/* The loop, and a wire of so many frames each way. fault NULL: a perfect one. Each direction gets its own seed. */
+static inline void net_wire(struct net *n, unsigned queue, const struct nic_fault_config *fault, struct nic **ret_a,
+                            struct nic **ret_b) {
   memset(n, 0, sizeof(*n));
   cr_assert_eq(loop_sim_new(&n->loop), 0);
-  cr_assert_eq(nic_memory_pair(n->loop, 1500, 4096, &na, &nb), 0);
+  cr_assert_eq(nic_memory_pair(n->loop, 1500, queue, ret_a, ret_b), 0);
   if (fault) {
     struct nic_fault_config f = *fault;
-    cr_assert_eq(nic_fault_wrap(na, &f, &na), 0);
+    cr_assert_eq(nic_fault_wrap(*ret_a, &f, ret_a), 0);
     f.seed = ~f.seed;
-    cr_assert_eq(nic_fault_wrap(nb, &f, &nb), 0);
+    cr_assert_eq(nic_fault_wrap(*ret_b, &f, ret_b), 0);
   }
+}
+
+static inline void net_open(struct net *n, const struct nic_fault_config *fault) {
+  struct nic *na, *nb;
+  net_wire(n, 4096, fault, &na, &nb);
   net_start(n, na, nb);
 }
 
