@@ -5,7 +5,8 @@
 
 /* --- the world ---------------------------------------------------------------------------------------------------- */
 
-struct cap_bundle *world_bundle(struct world *w, const char *name, const struct item_spec *items, size_t n) {
+struct cap_bundle *world_tuned_bundle(struct world *w, const char *name, const struct item_spec *items, size_t n,
+                                      const char *congestion) {
   struct cap_bundle_item list[16];
   uint64_t limits[16][AUTH_LIMIT_COUNT];
   struct cap_bundle *b = NULL;
@@ -23,7 +24,11 @@ struct cap_bundle *world_bundle(struct world *w, const char *name, const struct 
       limits[i][l] = AUTH_LIMIT_INHERIT;
     for (k = 0; k < ARRAY_SIZE(items[i].limits) && items[i].limits[k].max; k++)
       limits[i][items[i].limits[k].limit] = items[i].limits[k].max;
-    list[i] = (struct cap_bundle_item){.name = items[i].name, .kind = items[i].kind, .rights = rights, .limits = limits[i]};
+    list[i] = (struct cap_bundle_item){.name = items[i].name,
+                                       .kind = items[i].kind,
+                                       .rights = rights,
+                                       .limits = limits[i],
+                                       .congestion = congestion};
     if (items[i].expires_ms)
       list[i].expires_ns = loop_now(w->n.loop, CLOCK_ID_BOOT) + items[i].expires_ms * NSEC_PER_MSEC;
   }
@@ -31,6 +36,10 @@ struct cap_bundle *world_bundle(struct world *w, const char *name, const struct 
   for (size_t i = 0; i < n; i++)
     free((void *)list[i].rights);
   return b;
+}
+
+struct cap_bundle *world_bundle(struct world *w, const char *name, const struct item_spec *items, size_t n) {
+  return world_tuned_bundle(w, name, items, n, NULL);
 }
 
 void world_open_bare(struct world *w, const struct item_spec *items, size_t n) {
@@ -311,16 +320,28 @@ int revoke_id(struct world *w, int fd, uint64_t id) {
 
 /* --- TCP ------------------------------------------------------------------------------------------------------------ */
 
+void connect_request(struct connect_request *ret, const char *addr, uint32_t port) {
+  capnet__tcp_connect_request__init(&ret->rq);
+  capnet__tcp_endpoint__init(&ret->remote);
+  ret->remote.address = (char *)addr;
+  ret->remote.has_port = 1;
+  ret->remote.port = port;
+  ret->rq.remote = &ret->remote;
+}
+
+struct answer connect_answer(struct world *w, int fd, const Capnet__TcpConnectRequest *rq) {
+  (void)ask(fd, CONNECT, &rq->base);
+  world_run(w, 1000);
+  return hear(w, fd, &capnet__tcp_connection__descriptor);
+}
+
 uint64_t ask_connect(int fd, const char *addr, uint32_t port) {
-  Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
-  Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT, local = CAPNET__TCP_ENDPOINT__INIT;
-  remote.address = (char *)addr;
-  remote.has_port = 1;
-  remote.port = port;
+  struct connect_request c;
+  Capnet__TcpEndpoint local = CAPNET__TCP_ENDPOINT__INIT;
+  connect_request(&c, addr, port);
   local.address = (char *)"10.0.0.1"; /* both hosts are one stack: this one is near */
-  rq.remote = &remote;
-  rq.local = &local;
-  return ask(fd, CONNECT, &rq.base);
+  c.rq.local = &local;
+  return ask(fd, CONNECT, &c.rq.base);
 }
 
 int connect_code(struct world *w, int fd, const char *addr, uint32_t port) {

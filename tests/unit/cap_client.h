@@ -61,6 +61,9 @@ void world_run(struct world *w, uint64_t ms);
 void world_serve(struct world *w, uint16_t port);
 uint64_t world_frames(struct world *w); /* that have reached the far host */
 struct cap_bundle *world_bundle(struct world *w, const char *name, const struct item_spec *items, size_t n);
+/* ... with the controller of all its connections. */
+struct cap_bundle *world_tuned_bundle(struct world *w, const char *name, const struct item_spec *items, size_t n,
+                                      const char *congestion);
 
 int own(struct world *w, int fd); /* returns fd */
 void drop(struct world *w, int fd);
@@ -131,17 +134,8 @@ struct answer attenuate(struct world *w, int fd, const struct narrow *n);
 int child_of(struct world *w, int fd, const struct narrow *n, uint64_t *ret_id);
 int revoke_id(struct world *w, int fd, uint64_t id); /* 0: itself; returns the code */
 
-struct conn {
-  int data, control;
-  uint64_t id;
-};
-uint64_t ask_connect(int fd, const char *addr, uint32_t port);
-int connect_code(struct world *w, int fd, const char *addr, uint32_t port);
-struct conn connected(struct world *w, int fd, uint32_t port); /* to the far host, which must serve */
-struct conn conn_of(const struct answer *a);
-struct answer listen_at(struct world *w, int fd, const char *addr, uint32_t port, uint32_t backlog);
-int listener_of(struct world *w, int fd, const char *addr, uint32_t port);
-
 struct caps_stats caps_now(struct world *w);
+
+#include "cap_tcp_client.h"
 
 #endif

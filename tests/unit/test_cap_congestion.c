@@ -13,20 +13,7 @@ static const struct item_spec items[] = {
 
 /* The same rights, in a grant that presets reno. */
 static struct cap_bundle *tuned(struct world *w) {
-  struct cap_bundle_item list[2];
-  struct cap_bundle *b = NULL;
-  struct auth_refusal why = {0};
-  char err[160];
-  struct auth_rights *rights[2];
-  for (size_t i = 0; i < 2; i++) {
-    cr_assert_eq(auth_rights_parse(items[i].kind, items[i].rules, 1, &rights[i], err), 0, "%s", err);
-    list[i] = (struct cap_bundle_item){
-        .name = items[i].name, .kind = items[i].kind, .rights = rights[i], .congestion = "reno"};
-  }
-  cr_assert_eq(cap_bundle_new(w->caps, "tuned", NULL, NULL, list, 2, &b, &why), 0, "%s", why.text);
-  free(rights[0]);
-  free(rights[1]);
-  return b;
+  return world_tuned_bundle(w, "tuned", items, ARRAY_SIZE(items), "reno");
 }
 
 static int take_from(struct world *w, struct cap_bundle *b, const char *name) {
@@ -38,19 +25,12 @@ static int take_from(struct world *w, struct cap_bundle *b, const char *name) {
 
 /* Connects with the controller named (NULL: none); returns the control. */
 static int dial(struct world *w, int fd, const char *congestion) {
-  Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
-  Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT;
+  struct connect_request c;
   Capnet__TcpOptions o = CAPNET__TCP_OPTIONS__INIT;
-  remote.address = (char *)"10.0.0.2";
-  remote.has_port = 1;
-  remote.port = 80;
-  rq.remote = &remote;
+  connect_request(&c, "10.0.0.2", 80);
   o.congestion = (char *)congestion;
-  rq.options = congestion ? &o : NULL;
-  (void)ask(fd, CONNECT, &rq.base);
-  world_run(w, 1000);
-  _answer_ struct answer a = hear(w, fd, &capnet__tcp_connection__descriptor);
-  cr_assert_eq(a.n_fds, 2, "code %d", a.code);
+  c.rq.options = congestion ? &o : NULL;
+  _answer_ struct answer a = connect_answer(w, fd, &c.rq);
   return conn_of(&a).control;
 }
 
@@ -122,14 +102,10 @@ Test(cap_congestion, an_unknown_name_never_reaches_the_wire) {
   const uint64_t before = world_frames(&w);
   Capnet__TcpOptions o = CAPNET__TCP_OPTIONS__INIT;
   o.congestion = (char *)"vegas";
-  Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
-  Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT;
-  remote.address = (char *)"10.0.0.2";
-  remote.has_port = 1;
-  remote.port = 80;
-  rq.remote = &remote;
-  rq.options = &o;
-  _answer_ struct answer a = call(&w, fd, CONNECT, &rq.base, NULL);
+  struct connect_request c;
+  connect_request(&c, "10.0.0.2", 80);
+  c.rq.options = &o;
+  _answer_ struct answer a = call(&w, fd, CONNECT, &c.rq.base, NULL);
   expect_unknown(&a);
   Capnet__TcpListenRequest lr = CAPNET__TCP_LISTEN_REQUEST__INIT;
   lr.has_port = 1;

@@ -30,19 +30,15 @@ int shutdown(int fd, int how) {
 }
 
 static struct conn bare(struct world *w, int fd) {
-  Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
-  Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT, local = CAPNET__TCP_ENDPOINT__INIT;
-  remote.address = (char *)"10.0.0.2";
-  remote.has_port = rq.has_control = rq.has_form = 1;
-  remote.port = 80;
+  struct connect_request c;
+  Capnet__TcpEndpoint local = CAPNET__TCP_ENDPOINT__INIT;
+  connect_request(&c, "10.0.0.2", 80);
   local.address = (char *)"10.0.0.1";
-  rq.remote = &remote;
-  rq.local = &local;
-  rq.control = 0;
-  rq.form = CAPNET__TCP_FORM__TCP_FORM_PAIR;
-  (void)ask(fd, CONNECT, &rq.base);
-  world_run(w, 1000);
-  _answer_ struct answer a = hear(w, fd, &capnet__tcp_connection__descriptor);
+  c.rq.local = &local;
+  c.rq.has_control = c.rq.has_form = 1;
+  c.rq.control = 0;
+  c.rq.form = CAPNET__TCP_FORM__TCP_FORM_PAIR;
+  _answer_ struct answer a = connect_answer(w, fd, &c.rq);
   const Capnet__TcpConnection *m = (Capnet__TcpConnection *)a.body;
   cr_assert_eq(a.n_fds, 1, "code %d", a.code);
   cr_expect_null(m->control);

@@ -126,18 +126,14 @@ Test(cap_grant, a_status_holder_cannot_reach_the_wire) {
   world_serve(&w, 80);
   int fd = take_one(&w, "status-all");
   const uint64_t before = world_frames(&w);
-  Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT;
-  Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
-  remote.address = (char *)"10.0.0.2";
-  remote.has_port = 1;
-  remote.port = 80;
-  rq.remote = &remote;
+  struct connect_request c;
+  connect_request(&c, "10.0.0.2", 80);
   /* Every number the kind does not have; and its own, with the bytes of a connect. */
   for (uint32_t m = 3; m < 40; m++)
     if (m < STATUS_GET || m > STATUS_WATCH)
-      expect_code(code_of(&w, fd, m, &rq.base), UNKNOWN_METHOD);
+      expect_code(code_of(&w, fd, m, &c.rq.base), UNKNOWN_METHOD);
   for (uint32_t m = STATUS_GET; m <= STATUS_WATCH; m++) {
-    (void)ask(fd, m, &rq.base);
+    (void)ask(fd, m, &c.rq.base);
     world_run(&w, 0);
     _answer_ struct answer a = hear(&w, fd, NULL);
     cr_expect(a.got || m == STATUS_WATCH, "method %u is served, and is no connect", m);

@@ -77,22 +77,18 @@ Test(cap_tcp, odd_fields_are_malformed) {
     cr_expect_str_eq(rule_of(&a), i % 2 ? "local" : "remote");
   }
   expect_code(code_of(&w, fd, CONNECT, NULL), MALFORMED);
-  Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
-  Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT;
+  struct connect_request c;
   Capnet__TcpOptions o = CAPNET__TCP_OPTIONS__INIT;
-  remote.address = (char *)"10.0.0.2";
-  remote.has_port = 1;
-  remote.port = 80;
-  rq.remote = &remote;
-  rq.options = &o;
+  connect_request(&c, "10.0.0.2", 80);
+  c.rq.options = &o;
   o.has_keepalive_idle_s = 1;
   o.keepalive_idle_s = UINT32_MAX;
-  expect_code(code_of(&w, fd, CONNECT, &rq.base), MALFORMED);
+  expect_code(code_of(&w, fd, CONNECT, &c.rq.base), MALFORMED);
   Capnet__TcpEndpoint local = CAPNET__TCP_ENDPOINT__INIT;
   local.address = (char *)"10.0.0.9"; /* nobody's */
-  rq.options = NULL;
-  rq.local = &local;
-  expect_code(code_of(&w, fd, CONNECT, &rq.base), ADDRESS_NOT_AVAILABLE);
+  c.rq.options = NULL;
+  c.rq.local = &local;
+  expect_code(code_of(&w, fd, CONNECT, &c.rq.base), ADDRESS_NOT_AVAILABLE);
   world_close(&w);
 }
 
@@ -106,23 +102,19 @@ Test(cap_tcp, a_source_port_is_not_a_way_to_take_a_listener_s) {
   struct net_endpoint at = ep(w.n.addr_a, 8080);
   static const struct stack_listener_ops none = {0};
   cr_assert_eq(stack_tcp_listen(w.n.s, &at, BACKLOG(1), &none, NULL, &l), 0);
-  Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
-  Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT, local = CAPNET__TCP_ENDPOINT__INIT;
-  remote.address = (char *)"10.0.0.2";
-  remote.has_port = local.has_port = 1;
-  remote.port = 80;
+  struct connect_request c;
+  Capnet__TcpEndpoint local = CAPNET__TCP_ENDPOINT__INIT;
+  connect_request(&c, "10.0.0.2", 80);
   local.address = (char *)"10.0.0.1";
+  local.has_port = 1;
   local.port = 8080;
-  rq.remote = &remote;
-  rq.local = &local;
-  expect_code(code_of(&w, fd, CONNECT, &rq.base), ADDRESS_IN_USE);
+  c.rq.local = &local;
+  expect_code(code_of(&w, fd, CONNECT, &c.rq.base), ADDRESS_IN_USE);
   stack_listener_close(l);
-  (void)ask(fd, CONNECT, &rq.base);
-  world_run(&w, 1000);
-  _answer_ struct answer a = hear(&w, fd, &capnet__tcp_connection__descriptor);
+  _answer_ struct answer a = connect_answer(&w, fd, &c.rq);
   (void)conn_of(&a);
   cr_expect_eq(((Capnet__TcpConnection *)a.body)->local->port, 8080);
-  expect_code(code_of(&w, fd, CONNECT, &rq.base), ADDRESS_IN_USE);
+  expect_code(code_of(&w, fd, CONNECT, &c.rq.base), ADDRESS_IN_USE);
   world_close(&w);
 }
 
@@ -171,14 +163,10 @@ Test(cap_tcp, each_way_for_an_attempt_to_end) {
   _answer_ struct answer late = hear(&w, fd, NULL);
   expect_code(late.code, DEADLINE); /* connect.time */
   cr_expect_str_eq(last_end(&w), "timed-out");
-  Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
-  Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT;
-  remote.address = (char *)"10.0.0.77";
-  remote.has_port = 1;
-  remote.port = 80;
-  rq.remote = &remote;
-  (void)ask_until(fd, CONNECT, &rq.base, 500);
-  (void)ask_until(fd, CONNECT, &rq.base, UINT64_MAX); /* a later deadline than the limit is the limit's */
+  struct connect_request c;
+  connect_request(&c, "10.0.0.77", 80);
+  (void)ask_until(fd, CONNECT, &c.rq.base, 500);
+  (void)ask_until(fd, CONNECT, &c.rq.base, UINT64_MAX); /* a later deadline than the limit is the limit's */
   world_run(&w, 500);
   _answer_ struct answer sooner = hear(&w, fd, NULL);
   expect_code(sooner.code, DEADLINE);

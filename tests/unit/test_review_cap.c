@@ -120,16 +120,14 @@ Test(review_cap, a_door_over_its_budget_says_so) {
 }
 
 static int connect_from(struct world *w, int fd, uint32_t local_port) {
-  Capnet__TcpConnectRequest rq = CAPNET__TCP_CONNECT_REQUEST__INIT;
-  Capnet__TcpEndpoint remote = CAPNET__TCP_ENDPOINT__INIT, local = CAPNET__TCP_ENDPOINT__INIT;
-  remote.address = (char *)"10.0.0.2";
+  struct connect_request c;
+  Capnet__TcpEndpoint local = CAPNET__TCP_ENDPOINT__INIT;
+  connect_request(&c, "10.0.0.2", 80);
   local.address = (char *)"10.0.0.1";
-  remote.has_port = local.has_port = 1;
-  remote.port = 80;
+  local.has_port = 1;
   local.port = local_port;
-  rq.remote = &remote;
-  rq.local = &local;
-  uint64_t id = ask(fd, CONNECT, &rq.base);
+  c.rq.local = &local;
+  uint64_t id = ask(fd, CONNECT, &c.rq.base);
   world_run(w, 100);
   _answer_ struct answer a = hear(w, fd, NULL);
   cr_assert(a.got && a.call == id);
