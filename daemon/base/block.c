@@ -17,15 +17,21 @@ static struct {
 
 static void give_back(void *block) { (void)munmap(block, BLOCK_SIZE); }
 
-void *block_get(void) {
+static void *pop(void) {
   struct waiting *w = pool.first;
-  pool.quiet = false;
   if (w) {
     pool.first = w->next;
     pool.n--;
-    return w;
   }
-  void *block = mmap(NULL, BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  return w;
+}
+
+void *block_get(void) {
+  pool.quiet = false;
+  void *block = pop();
+  if (block)
+    return block;
+  block = mmap(NULL, BLOCK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return block == MAP_FAILED ? NULL : block;
 }
 
@@ -46,11 +52,7 @@ void *block_put(void *block) {
 size_t block_waiting(void) { return pool.n * BLOCK_SIZE; }
 
 void block_trim(void) {
-  while (pool.first) {
-    struct waiting *w = pool.first;
-    pool.first = w->next;
-    give_back(w);
-  }
-  pool.n = 0;
+  while (pool.first)
+    give_back(pop());
   pool.quiet = true;
 }

@@ -24,13 +24,12 @@ static struct cap_tcp_socket *socket_of(struct call *call) { return (struct cap_
 
 /* One sentence on the end. A time-out may have been announced by ICMP. */
 static const char *end_sentence(const struct stack_conn_info *i, Capnet__ErrorCode code) {
-  if (i->end == STACK_END_TIMED_OUT && i->end_error == -EHOSTUNREACH)
-    return "host unreachable (ICMP), then timed out";
-  if (i->end == STACK_END_TIMED_OUT && i->end_error == -ENETUNREACH)
-    return "network unreachable (ICMP), then timed out";
-  if (i->end == STACK_END_TIMED_OUT && i->end_error == -ECONNREFUSED)
-    return "port unreachable (ICMP), then timed out";
-  return error_code_sentence(code);
+  switch (i->end == STACK_END_TIMED_OUT ? i->end_error : 0) {
+  case -EHOSTUNREACH: return "host unreachable (ICMP), then timed out";
+  case -ENETUNREACH: return "network unreachable (ICMP), then timed out";
+  case -ECONNREFUSED: return "port unreachable (ICMP), then timed out";
+  default: return error_code_sentence(code);
+  }
 }
 
 static void status_reply(struct call *call, const struct flow_info *info) {

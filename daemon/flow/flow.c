@@ -22,7 +22,6 @@
 #include <sys/socket.h>
 
 #define PUMP_IOV 64
-#define PUMP_TURN_BYTES FLOW_TURN_BYTES
 #define LOOK_FIRST_MS 1u
 #define LOOK_LAST_MS 1024u
 #define LAST_BYTES_MS 60000u /* how long a peer may take nothing once the client, as far as we can see, is gone */
@@ -129,7 +128,7 @@ static void renew_budgets(struct flow *f) {
   if (f->turn == now.turns)
     return;
   f->turn = now.turns;
-  f->budget_in = f->budget_out = PUMP_TURN_BYTES;
+  f->budget_in = f->budget_out = FLOW_TURN_BYTES;
 }
 
 static size_t total(const struct iovec *iov, int n) {
