@@ -14,31 +14,50 @@ static uint64_t seconds_left(uint64_t until_ns, uint64_t now) {
 
 /* --- interfaces ------------------------------------------------------------------------------------------------------------------- */
 
-static bool netconf_of(const struct cap_status_room *room, const char *ifname, struct netconf_info *ret) {
+static const struct netconf *netconf_of(const struct cap_status_room *room, const char *ifname,
+                                        struct netconf_info *ret) {
   for (unsigned i = 0; i < room->interfaces->n; i++) {
     netconf_info(room->interfaces->list[i], ret);
     if (strcmp(ret->ifname, ifname) == 0)
-      return true;
+      return room->interfaces->list[i];
   }
-  return false;
+  return NULL;
 }
 
-static void add_address(struct ctx *c, Capnet__StatusInterface *m, const struct netconf_info *nc, uint64_t now) {
-  Capnet__StatusAddress *a = page_alloc(c->page, sizeof *a);
-  Capnet__StatusAddress **list = page_alloc(c->page, sizeof *list);
+#define ADDRESSES_MAX 32 /* of one interface that are shown: more than it can have */
+
+struct addresses {
+  struct ctx *c;
+  Capnet__StatusInterface *m;
+  uint64_t now;
+};
+
+static void on_address(void *arg, const struct netconf_address *a) {
+  struct addresses *to = arg;
+  struct status_page *p = to->c->page;
   char text[NET_ADDR_STRLEN];
-  if (!a || !list)
+  Capnet__StatusAddress *out = to->m->n_addresses < ADDRESSES_MAX ? page_alloc(p, sizeof *out) : NULL;
+  if (!out)
     return;
-  capnet__status_address__init(a);
-  a->address = page_string(c->page, net_addr_format(&nc->addr, text));
-  a->has_prefix = 1;
-  a->prefix = nc->prefix_len;
-  a->origin = page_string(c->page, nc->origin);
-  a->has_valid_for_s = nc->valid_until_ns != 0;
-  a->valid_for_s = seconds_left(nc->valid_until_ns, now);
-  list[0] = a;
-  m->addresses = list;
-  m->n_addresses = 1;
+  capnet__status_address__init(out);
+  out->address = page_string(p, net_addr_format(&a->addr, text));
+  out->has_prefix = 1;
+  out->prefix = a->prefix_len;
+  out->origin = page_string(p, a->origin);
+  out->has_valid_for_s = a->valid_until_ns != 0;
+  out->valid_for_s = seconds_left(a->valid_until_ns, to->now);
+  out->has_preferred_for_s = a->preferred_until_ns != 0;
+  out->preferred_for_s = seconds_left(a->preferred_until_ns, to->now);
+  out->state = page_string(p, a->state);
+  out->why = a->why ? page_string(p, a->why) : NULL;
+  to->m->addresses[to->m->n_addresses++] = out;
+}
+
+static void add_addresses(struct ctx *c, Capnet__StatusInterface *m, const struct netconf *n) {
+  m->addresses = page_alloc(c->page, ADDRESSES_MAX * sizeof *m->addresses);
+  if (m->addresses)
+    netconf_each_address(n, on_address,
+                         &(struct addresses){c, m, loop_now(caps_loop(c->room->caps), CLOCK_ID_BOOT)});
 }
 
 static void fill_counters(Capnet__StatusInterface *m, const struct nic_counters *n) {
@@ -70,11 +89,11 @@ static void on_interface(void *arg, const struct stack_if_info *info) {
   m->mtu_origin = page_string(c->page, info->mtu_origin);
   m->offloads = page_string(c->page, info->offloads);
   fill_counters(m, &info->nic);
-  if (!netconf_of(c->room, info->name, &nc))
+  const struct netconf *n = netconf_of(c->room, info->name, &nc);
+  if (!n)
     return;
   m->mode = page_string(c->page, netconf_mode_name(nc.mode));
-  if (nc.addr.family)
-    add_address(c, m, &nc, loop_now(caps_loop(c->room->caps), CLOCK_ID_BOOT));
+  add_addresses(c, m, n);
 }
 
 void status_interfaces(struct cap_status_room *room, struct status_page *p) {
@@ -188,32 +207,52 @@ void status_resolver(struct cap_status_room *room, struct status_page *p) {
 
 /* --- leases ------------------------------------------------------------------------------------------------------------------------------- */
 
-static void add_lease(struct status_page *p, const struct netconf_info *nc, uint64_t now) {
+struct leases {
+  struct status_page *page;
+  const char *ifname;
+  uint64_t now;
+};
+
+static void fill_times(Capnet__StatusLease *m, const struct netconf_lease *l, uint64_t now) {
+  m->has_t1_s = l->t1_ns > now;
+  m->t1_s = seconds_left(l->t1_ns, now);
+  m->has_t2_s = l->t2_ns > now;
+  m->t2_s = seconds_left(l->t2_ns, now);
+  m->has_expiry_s = l->expiry_ns > now;
+  m->expiry_s = seconds_left(l->expiry_ns, now);
+  m->has_next_s = l->next != NULL;
+  m->next_s = seconds_left(l->next_ns, now);
+}
+
+static void on_lease(void *arg, const struct netconf_lease *l) {
+  const struct leases *to = arg;
+  struct status_page *p = to->page;
   char buf[NET_ADDR_STRLEN];
   Capnet__StatusLease *m =
       page_append(p, &capnet__status_lease__descriptor, &p->msg.n_leases, (void ***)&p->msg.leases);
   if (!m)
     return;
-  m->interface = page_string(p, nc->ifname);
-  m->state = page_string(p, dhcp_state_name(nc->dhcp));
-  if (nc->server.family)
-    m->server = page_string(p, net_addr_format(&nc->server, buf));
-  m->has_t1_s = nc->t1_ns > now;
-  m->t1_s = seconds_left(nc->t1_ns, now);
-  m->has_t2_s = nc->t2_ns > now;
-  m->t2_s = seconds_left(nc->t2_ns, now);
-  m->has_expiry_s = nc->valid_until_ns > now;
-  m->expiry_s = seconds_left(nc->valid_until_ns, now);
-  if (nc->addr.family)
-    m->address = page_string(p, net_addr_format(&nc->addr, buf));
+  m->interface = page_string(p, to->ifname);
+  m->protocol = page_string(p, l->protocol);
+  m->state = page_string(p, l->state);
+  if (l->server.family)
+    m->server = page_string(p, net_addr_format(&l->server, buf));
+  if (l->addr.family) {
+    m->address = page_string(p, net_addr_format(&l->addr, buf));
+    m->has_prefix = m->has_in_force = 1;
+    m->prefix = l->prefix_len;
+    m->in_force = l->in_force;
+  }
+  m->reason = l->reason ? page_string(p, l->reason) : NULL;
+  m->next = l->next ? page_string(p, l->next) : NULL;
+  fill_times(m, l, to->now);
 }
 
 void status_leases(struct cap_status_room *room, struct status_page *p) {
-  const uint64_t now = loop_now(caps_loop(room->caps), CLOCK_ID_BOOT);
   for (unsigned i = 0; i < room->interfaces->n; i++) {
+    const struct netconf *n = room->interfaces->list[i];
     struct netconf_info nc;
-    netconf_info(room->interfaces->list[i], &nc);
-    if (nc.mode == NETCONF_DHCP)
-      add_lease(p, &nc, now);
+    netconf_info(n, &nc);
+    netconf_each_lease(n, on_lease, &(struct leases){p, nc.ifname, loop_now(caps_loop(room->caps), CLOCK_ID_BOOT)});
   }
 }

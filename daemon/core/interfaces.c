@@ -33,34 +33,20 @@ struct interfaces {
 
 /* --- what changes ------------------------------------------------------------------------------------------------------------------ */
 
-/* line names the interface already */
-static void tell(struct interface *i, const char *section, const char *line) {
+static void say(struct interface *i, const char *section, const char *text) {
   const struct log_field fields[] = {{"CAPNET_INTERFACE", i->cfg->name}};
+  char line[NETCONF_TEXT_MAX + NIC_NAME_MAX + 2];
+  (void)snprintf(line, sizeof line, "%s: %s", i->cfg->name, text);
   log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s", line);
   cap_status_event(i->all->status, &(struct status_event){.section = section, .text = line});
 }
 
-static void say(struct interface *i, const char *section, const char *text) {
-  char line[256];
-  (void)snprintf(line, sizeof line, "%s: %s", i->cfg->name, text);
-  tell(i, section, line);
-}
-
-static void on_address(void *arg, const struct net_addr *addr, uint8_t prefix_len, const char *origin) {
-  char text[128], a[NET_ADDR_STRLEN];
-  if (addr->family)
-    (void)snprintf(text, sizeof text, "address %s/%u (%s)", net_addr_format(addr, a), prefix_len, origin);
-  else
-    (void)snprintf(text, sizeof text, "no address");
-  say(arg, "interfaces", text);
-  cap_status_event(((struct interface *)arg)->all->status,
-                   &(struct status_event){.section = "routes",
-                                          .text = addr->family ? "routes follow the address" : "no route"});
-}
-
-static void on_lease(void *arg, enum dhcp_state from, enum dhcp_state to, const char *text) {
-  (void)from, (void)to; /* text says it */
-  tell(arg, "leases", text);
+static void on_event(void *arg, const struct netconf_event *ev) {
+  struct interface *i = arg;
+  char text[NETCONF_TEXT_MAX];
+  say(i, ev->section, netconf_event_text(ev, loop_now(i->all->loop, CLOCK_ID_BOOT), text));
+  if (strcmp(ev->section, "interfaces") == 0)
+    cap_status_event(i->all->status, &(struct status_event){.section = "routes", .text = "routes follow the address"});
 }
 
 static bool has_server(const struct names_config *c, const struct names_server *s) {
@@ -106,8 +92,7 @@ static void on_resolver(void *arg, const struct names_config *cfg) {
   free(all);
 }
 
-static const struct netconf_upcalls netconf_upcalls = {
-    .address = on_address, .resolver = on_resolver, .lease = on_lease};
+static const struct netconf_upcalls netconf_upcalls = {.event = on_event, .resolver = on_resolver};
 
 static void on_link(void *arg, bool up) {
   struct interface *i = arg;

@@ -2,6 +2,8 @@
 libcapnetd_la_SOURCES += \
   daemon/netconf/netconf.h \
   daemon/netconf/netconf.c \
+  daemon/netconf/netconf_private.h \
+  daemon/netconf/netconf_ip4.c \
   daemon/netconf/netconf_text.c \
   daemon/netconf/dhcp4_msg.h \
   daemon/netconf/dhcp4_msg.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Which address an interface has and where it came from: static lines, DHCP, precedence, and what a lease brings along
- * (resolver, search domains). At expiry everything the lease gave is gone in the same turn: fail closed.
+ * Which addresses an interface has and where each came from: static lines, leases, router advertisements, precedence, and
+ * what they bring along (resolver, search domains). At expiry everything that a lease gave is gone in the same turn: fail
+ * closed.
  */
 #ifndef CAPNET_NETCONF_H
 #define CAPNET_NETCONF_H
@@ -10,7 +11,7 @@
 
 struct netconf; /* of one interface */
 
-enum netconf_mode { NETCONF_NONE, NETCONF_STATIC, NETCONF_DHCP };
+enum netconf_mode { NETCONF_NONE, NETCONF_STATIC, NETCONF_DHCP }; /* of IPv4 */
 const char *netconf_mode_name(enum netconf_mode m); /* "none", "static", "dhcp" */
 
 struct netconf_static {
@@ -37,15 +38,35 @@ struct netconf_config {
   enum netconf_mode mode;
   struct netconf_static fixed;       /* NETCONF_STATIC */
   char hostname[64];                 /* option 12; "" sends none */
+  char state_dir[108];               /* where leases outlive the daemon; "": nowhere */
   /* From the configuration; they come before those of the lease. */
   struct names_config resolver;
+  uint32_t (*random)(void *arg); /* transaction ids, jitter; NULL: the kernel's */
+  void *random_arg;
 };
 
+/* A transition. Strings are static but for those of names; what does not apply is zero. */
+struct netconf_event {
+  const char *section;  /* of NetworkStatus: "leases" (of a lease or an advertisement), "interfaces" (an address) */
+  const char *protocol; /* "dhcp4", "dhcp6", "ra", "dad", "acd", "static", … : who says it, or the address's origin */
+  uint8_t family;
+  const char *from, *to; /* states; an address: "preferred", "gone", … ; to is never NULL */
+  struct net_addr addr;
+  uint8_t prefix_len;
+  struct net_addr server;  /* or router */
+  const char *reason;      /* one clause for a person */
+  const char *next;        /* what happens next: "renew", "rebind", "expiry", "retry"; NULL: nothing is due */
+  uint64_t next_ns;        /* and when, boot-time */
+  uint64_t valid_until_ns; /* boot-time; 0: no end, or no address */
+};
+#define NETCONF_TEXT_MAX 320
+/* One line without the interface's name: "bound: the server granted a lease: 10.0.0.5/24 from 10.0.0.1 for 60 s, renew in
+ * 30 s". */
+const char *netconf_event_text(const struct netconf_event *ev, uint64_t now_ns, char buf[NETCONF_TEXT_MAX]);
+
 struct netconf_upcalls {
-  /* The address in force changed; family 0: none now. */
-  void (*address)(void *arg, const struct net_addr *addr, uint8_t prefix_len, const char *origin);
+  void (*event)(void *arg, const struct netconf_event *ev);        /* what is told has already happened */
   void (*resolver)(void *arg, const struct names_config *cfg); /* what is in force now */
-  void (*lease)(void *arg, enum dhcp_state from, enum dhcp_state to, const char *text); /* one line for a person */
 };
 
 /* Borrows the interface. Applies a static address, or starts DHCP, as soon as the link is up. */
@@ -54,11 +75,13 @@ int netconf_new(struct loop *loop, struct stack_if *iface, const struct netconf_
 struct netconf *netconf_free(struct netconf *n); /* stops; the lease is kept */
 void netconf_link(struct netconf *n, bool up);
 
+/* resolver NULL: as it was. -EINVAL, and what the stack says of the address. */
 int netconf_set_static(struct netconf *n, const struct netconf_static *s, const struct names_config *resolver);
 int netconf_use_dhcp(struct netconf *n);
 int netconf_renew(struct netconf *n);   /* -EPROTONOSUPPORT: the mode is not DHCP */
 int netconf_release(struct netconf *n); /* -ENODATA: no lease */
 
+/* IPv4 in short. */
 struct netconf_info {
   const char *ifname;
   enum netconf_mode mode;
@@ -66,12 +89,35 @@ struct netconf_info {
   uint8_t prefix_len;
   struct net_addr gateway;
   const char *origin;     /* "dhcp", "static"; NULL: no address */
-  uint64_t valid_until_ns; /* boot-time; 0: no end */
   enum dhcp_state dhcp;
-  struct net_addr server;
-  uint64_t t1_ns, t2_ns;   /* boot-time, 0: none */
-  const struct names_config *resolver;
+  const struct names_config *resolver; /* of both families, merged */
 };
 void netconf_info(const struct netconf *n, struct netconf_info *ret);
+
+/* An address that the interface has, is to get, or could have. */
+struct netconf_address {
+  struct net_addr addr;
+  uint8_t prefix_len;
+  const char *origin; /* "static", "dhcp", "dhcp6", "slaac", "link-local", "fixture" */
+  const char *state;  /* "tentative", "preferred", "deprecated", "duplicate"; "standby": something else is in force */
+  const char *why;    /* of "duplicate" and "standby", NULL otherwise */
+  uint64_t preferred_until_ns, valid_until_ns; /* boot-time; 0: no end */
+};
+void netconf_each_address(const struct netconf *n, void (*fn)(void *arg, const struct netconf_address *a), void *arg);
+
+/* What a server or a router gave, or is asked for. */
+struct netconf_lease {
+  const char *protocol; /* "dhcp4", "dhcp6", "ra" */
+  const char *state;
+  struct net_addr addr; /* family 0: none */
+  uint8_t prefix_len;
+  struct net_addr server; /* or router */
+  uint64_t t1_ns, t2_ns, expiry_ns; /* boot-time; 0: none */
+  bool in_force;
+  const char *reason; /* of the last transition */
+  const char *next;   /* as in an event */
+  uint64_t next_ns;
+};
+void netconf_each_lease(const struct netconf *n, void (*fn)(void *arg, const struct netconf_lease *l), void *arg);
 
 #endif

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * The words for modes and lease states, as status and the log show them.
+ * The words for modes, lease states and transitions, as status and the log show them.
  */
 #include "netconf/netconf.h"
+
+#include "base/util.h"
+
+#include <stdarg.h>
+#include <stdio.h>
 
 const char *netconf_mode_name(enum netconf_mode m) {
   switch (m) {
@@ -37,4 +42,46 @@ const char *dhcp_state_name(enum dhcp_state s) {
     return "released";
   }
   return "off";
+}
+
+/* To the nearest second: a lease of 60 s is one of 60 s for half a second. */
+static unsigned long long seconds(uint64_t until_ns, uint64_t now) {
+  return until_ns > now ? (unsigned long long)((until_ns - now + NSEC_PER_SEC / 2) / NSEC_PER_SEC) : 0;
+}
+
+_printf_(3, 4) static void append(char *buf, size_t *used, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  int n = vsnprintf(buf + *used, NETCONF_TEXT_MAX - *used, fmt, ap);
+  va_end(ap);
+  *used = MIN(*used + (size_t)MAX(n, 0), (size_t)NETCONF_TEXT_MAX - 1);
+}
+
+static void append_lease(char *buf, size_t *used, const struct netconf_event *ev, uint64_t now) {
+  char addr[NET_ADDR_STRLEN];
+  if (ev->addr.family != 0)
+    append(buf, used, ": %s/%u", net_addr_format(&ev->addr, addr), ev->prefix_len);
+  if (ev->server.family != 0)
+    append(buf, used, " from %s", net_addr_format(&ev->server, addr));
+  if (ev->addr.family != 0 && ev->valid_until_ns != 0)
+    append(buf, used, " for %llu s", seconds(ev->valid_until_ns, now));
+  else if (ev->addr.family != 0)
+    append(buf, used, " for ever");
+}
+
+const char *netconf_event_text(const struct netconf_event *ev, uint64_t now_ns, char buf[NETCONF_TEXT_MAX]) {
+  char addr[NET_ADDR_STRLEN];
+  size_t used = 0;
+  buf[0] = '\0';
+  if (strcmp(ev->section, "interfaces") == 0) {
+    append(buf, &used, "address %s/%u %s (%s)", net_addr_format(&ev->addr, addr), ev->prefix_len, ev->to, ev->protocol);
+    if (ev->reason != NULL)
+      append(buf, &used, ": %s", ev->reason);
+    return buf;
+  }
+  append(buf, &used, "%s %s: %s", ev->protocol, ev->to, ev->reason != NULL ? ev->reason : "no reason given");
+  append_lease(buf, &used, ev, now_ns);
+  if (ev->next != NULL)
+    append(buf, &used, ", %s in %llu s", ev->next, seconds(ev->next_ns, now_ns));
+  return buf;
 }

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * The parts of one interface's configuration and what joins them. Each family is a part with functions of one shape; a part
+ * owns its addresses and routes in the stack, and tells what it brings along. netconf.c merges that, and tells the rooms
+ * above.
+ */
+#ifndef CAPNET_NETCONF_PRIVATE_H
+#define CAPNET_NETCONF_PRIVATE_H
+
+#include "netconf/netconf.h"
+
+struct netconf {
+  struct loop *loop;
+  struct stack_if *iface;
+  struct netconf_config cfg;
+  const struct netconf_upcalls *up;
+  void *arg;
+  struct loop_task begin;
+  bool begun, link;
+  struct netconf_ip4 *ip4;
+  struct names_config resolver; /* in force */
+  bool resolver_told;
+};
+
+/* What is in force of a part besides its addresses. */
+struct netconf_brought {
+  struct names_config resolver; /* each with its origin */
+  unsigned mtu;                 /* 0: nothing is said of it */
+  const char *mtu_origin;
+};
+
+/* For parts. */
+void netconf_tell(struct netconf *n, const struct netconf_event *ev);
+void netconf_tell_address(struct netconf *n, const struct net_addr *addr, uint8_t prefix_len, const char *origin,
+                          const char *state, const char *reason); /* a short form of it */
+void netconf_changed(struct netconf *n); /* what a part brings is another: merged and told in this turn */
+uint32_t netconf_random(struct netconf *n);
+
+/* netconf_ip4.c: a configured address, DHCP, and which of them is in force. _new does nothing to the stack yet. */
+int netconf_ip4_new(struct netconf *n, struct netconf_ip4 **ret);
+void netconf_ip4_begin(struct netconf_ip4 *p);
+struct netconf_ip4 *netconf_ip4_free(struct netconf_ip4 *p);
+void netconf_ip4_link(struct netconf_ip4 *p, bool up);
+const struct netconf_brought *netconf_ip4_brought(const struct netconf_ip4 *p); /* never NULL */
+int netconf_ip4_set_static(struct netconf_ip4 *p, const struct netconf_static *s);
+int netconf_ip4_use_dhcp(struct netconf_ip4 *p);
+int netconf_ip4_renew(struct netconf_ip4 *p);
+int netconf_ip4_release(struct netconf_ip4 *p);
+void netconf_ip4_info(const struct netconf_ip4 *p, struct netconf_info *ret);
+void netconf_ip4_each_address(const struct netconf_ip4 *p, void (*fn)(void *arg, const struct netconf_address *a),
+                              void *arg);
+void netconf_ip4_each_lease(const struct netconf_ip4 *p, void (*fn)(void *arg, const struct netconf_lease *l), void *arg);
+int netconf_static_check(const struct netconf_static *s); /* -EINVAL: no host could have it */
+
+#endif
