@@ -27,6 +27,7 @@ static const char help[] =
     "       capnet-status [OPTION]… route DEST\n"
     "Show the network as capnetd sees it. Sections, all by default:\n"
     "  daemon interfaces routes neighbours resolver leases sockets grants\n"
+    "lease is leases: 'capnet-status --watch lease' prints each transition and what is due next.\n"
     "route DEST tells which way a packet to the address DEST would take, and from which address.\n\n"
     "  -g, --grant NAME       the grant to ask (a name or a path; default: status)\n"
     "  -j, --json             one JSON object (docs/json.md); with --watch one a line\n"
@@ -50,6 +51,9 @@ static int parse_sections(int argc, char **argv, struct options *o) {
     return -1;
   }
   for (int i = 0; i < argc; i++) {
+    if (strcmp(argv[i], "lease") == 0) {
+      argv[i] = (char *)"leases";
+    }
     if (!status_section_known(argv[i])) {
       return client_usage("no section '%s'", client_safe(argv[i]));
     }
@@ -104,8 +108,8 @@ static struct style style_for(const struct options *o) {
 
 /* The library's text as JSON; NULL after a message. */
 static json_t *load(char *text) {
-  json_error_t why;
-  json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, &why);
+  json_error_t why = {.text = "out of memory"};
+  json_t *root = text ? json_loads(text, JSON_REJECT_DUPLICATES, &why) : NULL;
   free(text);
   if (!root) {
     client_warn("the daemon's answer could not be read: %s", client_safe(why.text));
@@ -164,8 +168,10 @@ static int show(capnet *cap, const struct options *o) {
 static int on_event(const struct capnet_status_event *e, void *user) {
   const struct options *o = user;
   if (o->json) {
-    json_t *line = json_pack("{s:I, s:o, s:o, s:I}", "at_us", (json_int_t)e->at_us, "section", text_json(e->section),
-                             "text", text_json(e->text), "lost", (json_int_t)e->lost);
+    json_t *line = load(strdup(e->json));
+    if (line && !json_object_get(line, "lost")) {
+      (void)json_object_set_new(line, "lost", json_integer(0));
+    }
     return line && print_line(line) == CLIENT_OK ? 0 : 1;
   }
   time_t at = (time_t)(e->at_us / 1000000);

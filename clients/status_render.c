@@ -97,8 +97,14 @@ static void render_daemon(const json_t *d, const struct style *s, bool verbose) 
 }
 
 static void render_addresses(const json_t *interface, const struct style *s) {
-  static const struct column columns[] = {{.title = "ADDRESS"}, {.title = "ORIGIN"}, {.title = "VALID FOR"}};
-  struct table *t = table_new(columns, 3);
+  static const struct column columns[] = {
+      {.title = "ADDRESS"},
+      {.title = "ORIGIN"},
+      {.title = "VALID FOR"},
+      {.title = "PREFERRED FOR", .fold = 2, .label = "preferred for"},
+      {.title = "STATE", .fold = 1, .label = "state"},
+  };
+  struct table *t = table_new(columns, 5);
   size_t i;
   const json_t *a;
   json_array_foreach(json_object_get(interface, "addresses"), i, a) {
@@ -106,10 +112,20 @@ static void render_addresses(const json_t *interface, const struct style *s) {
     const char *address = status_string(a, "address");
     char *text = status_number(a, "prefix", &prefix) ? text_format("%s/%" PRIu64, address ? address : "?", prefix)
                                                      : text_format("%s", address ? address : "?");
-    char *valid = status_seconds(a, "valid_for_s");
-    table_row(t, (const char *[]){text, status_string(a, "origin"), *valid ? valid : "no end"});
+    char *valid = status_seconds(a, "valid_for_s"), *preferred = status_seconds(a, "preferred_for_s");
+    const char *state = status_string(a, "state");
+    bool same = strcmp(valid, preferred) == 0 || (state && strcmp(state, "deprecated") == 0);
+    table_row(t, (const char *[]){text, status_string(a, "origin"), *valid ? valid : "no end", same ? "" : preferred,
+                                  state});
+    if (state) {
+      table_paint(t, 4, strcmp(state, "preferred") == 0 ? COLOUR_GREEN : COLOUR_YELLOW);
+    }
+    if (status_string(a, "why")) {
+      table_note(t, status_string(a, "why"));
+    }
     free(text);
     free(valid);
+    free(preferred);
   }
   table_print(t, s, 4);
   table_free(t);
@@ -275,10 +291,27 @@ static void render_resolver(const json_t *resolver, const struct style *s, bool 
   free(failures);
 }
 
+/* Why it is so, and what happens next. */
+static void note_lease(struct table *t, const json_t *l) {
+  const char *reason = status_string(l, "reason"), *next = status_string(l, "next");
+  char *in = status_seconds(l, "next_s");
+  char *text = text_format("%s%s%s%s%s%s", reason ? reason : "", reason && next ? ", " : "", next ? "next: " : "",
+                           next ? next : "", next && *in ? " in " : "", next ? in : "");
+  if (*text) {
+    table_note(t, text);
+  }
+  if (json_is_false(json_object_get(l, "in_force"))) {
+    table_note(t, "not in force: a configured address is");
+  }
+  free(text);
+  free(in);
+}
+
 static void render_leases(const json_t *list, const struct style *s, bool verbose) {
   (void)verbose;
   static const struct column columns[] = {
       {.title = "INTERFACE"},
+      {.title = "PROTOCOL"},
       {.title = "STATE"},
       {.title = "ADDRESS"},
       {.title = "SERVER", .fold = 1, .label = "server"},
@@ -286,16 +319,17 @@ static void render_leases(const json_t *list, const struct style *s, bool verbos
       {.title = "REBIND IN", .fold = 3, .label = "rebind in"},
       {.title = "EXPIRES IN", .fold = 5, .label = "expires in"},
   };
-  struct table *t = table_new(columns, 7);
+  struct table *t = table_new(columns, 8);
   size_t i;
   const json_t *l;
   json_array_foreach(list, i, l) {
     char *t1 = status_seconds(l, "t1_s"), *t2 = status_seconds(l, "t2_s"), *end = status_seconds(l, "expiry_s");
     const char *state = status_string(l, "state");
-    table_row(t, (const char *[]){status_string(l, "interface"), state, status_string(l, "address"),
-                                  status_string(l, "server"), t1, t2, end});
-    bool bound = state && (strcmp(state, "bound") == 0 || strcmp(state, "renewing") == 0);
-    table_paint(t, 1, bound ? COLOUR_GREEN : COLOUR_YELLOW);
+    table_row(t, (const char *[]){status_string(l, "interface"), status_string(l, "protocol"), state,
+                                  status_string(l, "address"), status_string(l, "server"), t1, t2, end});
+    bool good = state && (strcmp(state, "bound") == 0 || strcmp(state, "renewing") == 0 || strcmp(state, "valid") == 0);
+    table_paint(t, 2, good ? COLOUR_GREEN : COLOUR_YELLOW);
+    note_lease(t, l);
     free(t1);
     free(t2);
     free(end);

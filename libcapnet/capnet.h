@@ -337,6 +337,7 @@ struct capnet_status_event {
   const char *section; /* valid during the callback, as is text */
   const char *text;
   uint64_t lost;       /* events dropped since the last one */
+  const char *json;    /* the whole event as one JSON object, with what it is about (docs/json.md); during the callback */
 };
 typedef int (*capnet_status_cb)(const struct capnet_status_event *event, void *user);
 /* Calls cb for each event until it returns other than 0, which is then returned. Rules of capnet_ping_cb. */

@@ -74,8 +74,15 @@ int capnet_status_watch(capnet *cap, const char *const *sections, size_t n, unsi
   Capnet__StatusEvent *e;
   int r;
   while ((r = call_next(&c, (void **)&e)) > 0) {
-    struct capnet_status_event event = {
-        .at_us = e->at_us, .section = e->section ? e->section : "", .text = e->text ? e->text : "", .lost = e->lost};
+    _cleanup_free_ char *json = NULL;
+    r = json_text(json_of_message(&e->base), &json, c.err);
+    if (r < 0)
+      break;
+    struct capnet_status_event event = {.at_us = e->at_us,
+                                        .section = e->section ? e->section : "",
+                                        .text = e->text ? e->text : "",
+                                        .lost = e->lost,
+                                        .json = json};
     r = cb(&event, user);
     if (r)
       break;

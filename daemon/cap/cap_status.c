@@ -155,6 +155,10 @@ static void status_watch(Capnet__NetworkStatus_Service *service, const Capnet__S
 
 void cap_status_room_init(struct cap_status_room *room) { list_init(&room->watchers); }
 
+static uint64_t seconds_until(uint64_t ns, uint64_t now) {
+  return ns > now ? (ns - now + NSEC_PER_SEC / 2) / NSEC_PER_SEC : 0;
+}
+
 static bool hears(const struct watcher *w, const struct status_event *ev) {
   struct auth_node_info info;
   char taker[CAP_TAKER_STRLEN];
@@ -167,13 +171,46 @@ static bool hears(const struct watcher *w, const struct status_event *ev) {
   return status_visible(&scope, ev->grant, ev->taken_by);
 }
 
+/* The strings that a transition needs. */
+struct transition {
+  Capnet__StatusTransition msg;
+  char addr[NET_ADDR_STRLEN], server[NET_ADDR_STRLEN];
+};
+
+static void fill_transition(struct transition *t, const struct status_event *ev, uint64_t now) {
+  const struct netconf_event *e = ev->transition;
+  Capnet__StatusTransition *m = &t->msg;
+  capnet__status_transition__init(m);
+  m->interface = (char *)ev->ifname;
+  m->protocol = (char *)e->protocol;
+  m->from = (char *)e->from;
+  m->to = (char *)e->to;
+  m->reason = (char *)e->reason;
+  m->next = (char *)e->next;
+  if (e->addr.family) {
+    m->address = (char *)net_addr_format(&e->addr, t->addr);
+    m->has_prefix = 1;
+    m->prefix = e->prefix_len;
+    m->has_valid_for_s = e->valid_until_ns != 0;
+    m->valid_for_s = seconds_until(e->valid_until_ns, now);
+  }
+  m->server = e->server.family ? (char *)net_addr_format(&e->server, t->server) : NULL;
+  m->has_next_s = e->next != NULL;
+  m->next_s = seconds_until(e->next_ns, now);
+}
+
 void cap_status_event(struct cap_status_room *room, const struct status_event *ev) {
   char safe[1024];
+  struct transition t;
   Capnet__StatusEvent m = CAPNET__STATUS_EVENT__INIT;
   m.has_at_us = 1;
   m.at_us = clock_wall_us();
   m.section = (char *)ev->section;
   m.text = escape_text(ev->text, strlen(ev->text), safe, sizeof safe);
+  if (ev->transition) {
+    fill_transition(&t, ev, loop_now(caps_loop(room->caps), CLOCK_ID_BOOT));
+    m.transition = &t.msg;
+  }
   list_for_each(pos, &room->watchers) {
     struct watcher *w = list_entry(pos, struct watcher, link);
     if (!hears(w, ev))

@@ -26,6 +26,8 @@ void cap_status_room_init(struct cap_status_room *room);
  * belongs to someone, decide who may hear of it; NULL: everyone. Neighbours and the daemon's counters are not told. */
 struct status_event {
   const char *section, *text, *grant, *taken_by;
+  const char *ifname;                       /* with transition */
+  const struct netconf_event *transition; /* NULL: it is none */
 };
 void cap_status_event(struct cap_status_room *room, const struct status_event *ev);
 

@@ -41,10 +41,50 @@ static void say(struct interface *i, const char *section, const char *text) {
   cap_status_event(i->all->status, &(struct status_event){.section = section, .text = line});
 }
 
+#define EVENT_FIELDS 10
+
+struct event_texts {
+  char addr[NET_PREFIX_STRLEN], server[NET_ADDR_STRLEN], next_s[24], valid_s[24];
+};
+/* What there is of a transition, for the journal. */
+static size_t event_fields(const struct interface *i, const struct netconf_event *ev, struct event_texts *t,
+                           struct log_field out[EVENT_FIELDS]) {
+  const uint64_t now = loop_now(i->all->loop, CLOCK_ID_BOOT);
+  char addr[NET_ADDR_STRLEN];
+  (void)snprintf(t->addr, sizeof t->addr, "%s/%u", net_addr_format(&ev->addr, addr), ev->prefix_len);
+  (void)net_addr_format(&ev->server, t->server);
+  (void)snprintf(t->next_s, sizeof t->next_s, "%.3f", ev->next_ns > now ? (double)(ev->next_ns - now) / 1e9 : 0.0);
+  (void)snprintf(t->valid_s, sizeof t->valid_s, "%.3f",
+                 ev->valid_until_ns > now ? (double)(ev->valid_until_ns - now) / 1e9 : 0.0);
+  const struct log_field all[EVENT_FIELDS] = {{"CAPNET_INTERFACE", i->cfg->name},
+                                              {"CAPNET_PROTOCOL", ev->protocol},
+                                              {"CAPNET_FROM", ev->from},
+                                              {"CAPNET_STATE", ev->to},
+                                              {"CAPNET_ADDRESS", ev->addr.family ? t->addr : NULL},
+                                              {"CAPNET_SERVER", ev->server.family ? t->server : NULL},
+                                              {"CAPNET_REASON", ev->reason},
+                                              {"CAPNET_NEXT", ev->next},
+                                              {"CAPNET_NEXT_S", ev->next ? t->next_s : NULL},
+                                              {"CAPNET_VALID_S", ev->valid_until_ns ? t->valid_s : NULL}};
+  size_t n = 0;
+  for (size_t k = 0; k < EVENT_FIELDS; k++)
+    if (all[k].value)
+      out[n++] = all[k];
+  return n;
+}
+
 static void on_event(void *arg, const struct netconf_event *ev) {
   struct interface *i = arg;
-  char text[NETCONF_TEXT_MAX];
-  say(i, ev->section, netconf_event_text(ev, loop_now(i->all->loop, CLOCK_ID_BOOT), text));
+  struct event_texts texts;
+  struct log_field fields[EVENT_FIELDS];
+  char text[NETCONF_TEXT_MAX], line[NETCONF_TEXT_MAX + NIC_NAME_MAX + 2];
+  (void)snprintf(line, sizeof line, "%s: %s", i->cfg->name,
+                 netconf_event_text(ev, loop_now(i->all->loop, CLOCK_ID_BOOT), text));
+  log_event(LOG_LVL_NOTICE, fields, event_fields(i, ev, &texts, fields), "%s", line);
+  cap_status_event(i->all->status, &(struct status_event){.section = ev->section,
+                                                          .text = line,
+                                                          .ifname = i->cfg->name,
+                                                          .transition = ev});
   if (strcmp(ev->section, "interfaces") == 0)
     cap_status_event(i->all->status, &(struct status_event){.section = "routes", .text = "routes follow the address"});
 }

@@ -344,6 +344,44 @@ Test(cap_status, watch_tells_its_sections_and_counts_what_was_lost) {
   world_close(&w);
 }
 
+Test(cap_status, a_transition_is_told_with_its_parts) {
+  struct world w;
+  world_open(&w, items, N_ITEMS);
+  int fd = take_one(&w, "all");
+  (void)ask(fd, STATUS_WATCH, NULL);
+  world_run(&w, 0);
+  uint64_t now = loop_now(caps_loop(w.status.caps), CLOCK_ID_BOOT);
+  const struct netconf_event e = {.section = "leases",
+                                  .protocol = "dhcp4",
+                                  .from = "requesting",
+                                  .to = "bound",
+                                  .addr = net_addr_v4(0x0a000005),
+                                  .prefix_len = 24,
+                                  .server = net_addr_v4(0x0a000001),
+                                  .reason = "the server granted a lease",
+                                  .next = "renew",
+                                  .next_ns = now + 30 * NSEC_PER_SEC,
+                                  .valid_until_ns = now + 60 * NSEC_PER_SEC};
+  cap_status_event(&w.status,
+                   &(struct status_event){.section = "leases", .text = "bound", .ifname = "net0", .transition = &e});
+  _answer_ struct answer a = hear(&w, fd, &capnet__status_event__descriptor);
+  cr_assert(a.got);
+  const Capnet__StatusTransition *t = ((Capnet__StatusEvent *)a.body)->transition;
+  cr_assert_not_null(t);
+  cr_expect_str_eq(t->interface, "net0");
+  cr_expect_str_eq(t->protocol, "dhcp4");
+  cr_expect_str_eq(t->from, "requesting");
+  cr_expect_str_eq(t->to, "bound");
+  cr_expect_str_eq(t->address, "10.0.0.5");
+  cr_expect_eq(t->prefix, 24);
+  cr_expect_str_eq(t->server, "10.0.0.1");
+  cr_expect_str_eq(t->reason, "the server granted a lease");
+  cr_expect_str_eq(t->next, "renew");
+  cr_expect_eq(t->next_s, 30);
+  cr_expect_eq(t->valid_for_s, 60);
+  world_close(&w);
+}
+
 Test(cap_status, watch_keeps_to_its_scope) {
   struct world w;
   world_open(&w, items, N_ITEMS);

@@ -58,7 +58,7 @@ Test(status_render, each_section_says_what_it_knows) {
   static const char *const parts[] = {
       "capnetd 0.1.0, pid 812, up 1d 02h",
       "net0  link up  tap  device capnet0  mode dhcp  mac 02:9c:5a:11:22:33  mtu 1500 (dhcp)  offloads tx-csum tx-tso4 rx-csum\n",
-      "10.0.2.15/24                dhcp        23h 40m",
+      "10.0.2.15/24                dhcp        23h 40m    standby\n        a configured address is in force\n",
       "fe80::9c:5aff:fe11:2233/64  link-local  no end",
       "net1  link down",
       "default (0.0.0.0/0)  10.0.2.2  net0",
@@ -68,6 +68,8 @@ Test(status_render, each_section_says_what_it_knows) {
       "server  10.0.2.3         dhcp    answered last",
       "last error: 10.0.2.3: timed out on broken.example",
       "11h 40m   20h 33m    23h 40m",
+      "the server granted a lease, next: renew in 11h 40m",
+      "not in force: a configured address is",
       "LISTEN         2      64  10.0.2.15:8080",
       "ESTAB       720K       0",
       "client-not-reading",
