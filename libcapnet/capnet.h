@@ -356,6 +356,9 @@ int capnet_manager_release(capnet *cap, const char *interface, unsigned timeout_
                            struct capnet_error *err);
 int capnet_manager_use_dhcp(capnet *cap, const char *interface, unsigned timeout_ms, char **ret_json,
                             struct capnet_error *err);
+/* Forgets what was changed live, and starts over with what is configured. */
+int capnet_manager_reconfigure(capnet *cap, const char *interface, unsigned timeout_ms, char **ret_json,
+                               struct capnet_error *err);
 struct capnet_static {
   const char *address; /* "10.0.2.15/24" */
   const char *gateway; /* may be NULL */

@@ -45,6 +45,16 @@ int capnet_manager_use_dhcp(capnet *cap, const char *interface, unsigned timeout
   return json_reply(&c, ret_json);
 }
 
+int capnet_manager_reconfigure(capnet *cap, const char *interface, unsigned timeout_ms, char **ret_json,
+                               struct capnet_error *err) {
+  struct call c;
+  Capnet__ManagerReconfigureRequest request = CAPNET__MANAGER_RECONFIGURE_REQUEST__INIT;
+  request.interface = (char *)interface;
+  call_init(&c, cap, &capnet__network_manager__descriptor, timeout_ms, err);
+  capnet__network_manager__reconfigure(&c.service, &request, NULL, NULL);
+  return json_reply(&c, ret_json);
+}
+
 int capnet_manager_set_static(capnet *cap, const char *interface, const struct capnet_static *config,
                               unsigned timeout_ms, char **ret_json, struct capnet_error *err) {
   struct call c;

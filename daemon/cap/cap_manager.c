@@ -36,6 +36,28 @@ static struct netconf *interface_of(struct call *call, const char *name, enum au
   return n;
 }
 
+#define ADDRESSES_MAX 32 /* that are told */
+
+struct addresses {
+  Capnet__ManagerAddress list[ADDRESSES_MAX], *pointers[ADDRESSES_MAX];
+  char texts[ADDRESSES_MAX][NET_ADDR_STRLEN];
+  size_t n;
+};
+
+static void on_address(void *arg, const struct netconf_address *a) {
+  struct addresses *all = arg;
+  if (all->n == ADDRESSES_MAX)
+    return;
+  Capnet__ManagerAddress *m = all->pointers[all->n] = &all->list[all->n];
+  capnet__manager_address__init(m);
+  m->address = (char *)net_addr_format(&a->addr, all->texts[all->n++]);
+  m->has_prefix = 1;
+  m->prefix = a->prefix_len;
+  m->origin = (char *)a->origin;
+  m->state = (char *)a->state;
+  m->why = (char *)a->why;
+}
+
 static void reply(struct call *call, const struct netconf *n) {
   struct netconf_info info;
   netconf_info(n, &info);
@@ -58,6 +80,11 @@ static void reply(struct call *call, const struct netconf *n) {
     dns[m.n_dns] = (char *)net_endpoint_format(&info.resolver->servers[m.n_dns].addr, servers[m.n_dns]);
   for (; m.n_search < info.resolver->n_search; m.n_search++)
     search[m.n_search] = (char *)info.resolver->search[m.n_search].name;
+  struct addresses addresses;
+  addresses.n = 0;
+  netconf_each_address(n, on_address, &addresses);
+  m.n_addresses = addresses.n;
+  m.addresses = addresses.pointers;
   m.dns = dns;
   m.search = search;
   call_reply(call, &m.base);
@@ -133,7 +160,11 @@ static void manager_set_static(Capnet__NetworkManager_Service *service, const Ca
     cap_malformed(data, "dns, search", "not an address, not a domain, or too many");
     return;
   }
-  reply_or_error(data, n, netconf_set_static(n, &fixed, &resolver), "the address cannot be set");
+  int r = netconf_set_static(n, &fixed, &resolver);
+  if (r == -EINVAL)
+    cap_malformed(data, "address, gateway", "no host of that network could have this address, or this gateway");
+  else
+    reply_or_error(data, n, r, "the address cannot be set");
 }
 
 static void manager_renew(Capnet__NetworkManager_Service *service, const Capnet__ManagerRenewRequest *rq,
@@ -158,6 +189,14 @@ static void manager_use_dhcp(Capnet__NetworkManager_Service *service, const Capn
   struct netconf *n = interface_of(data, rq->interface, AUTH_OP_SET);
   if (n)
     reply_or_error(data, n, netconf_use_dhcp(n), "DHCP cannot be started");
+}
+
+static void manager_reconfigure(Capnet__NetworkManager_Service *service, const Capnet__ManagerReconfigureRequest *rq,
+                                Capnet__ManagerConfig_Closure closure, void *data) {
+  (void)service, (void)closure;
+  struct netconf *n = interface_of(data, rq->interface, AUTH_OP_SET);
+  if (n)
+    reply_or_error(data, n, netconf_reconfigure(n), "the configuration cannot be applied");
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------------------- */

@@ -117,6 +117,7 @@ int netconf_new(struct loop *loop, struct stack_if *iface, const struct netconf_
   n->cfg = *cfg;
   n->cfg.hostname[sizeof(n->cfg.hostname) - 1] = '\0';
   set_resolver(n, &cfg->resolver);
+  n->configured_resolver = cfg->resolver;
   n->up = up;
   n->arg = arg;
   struct stack_if_info info;
@@ -164,6 +165,13 @@ int netconf_set_static(struct netconf *n, const struct netconf_static *s, const 
 int netconf_use_dhcp(struct netconf *n) { return netconf_ip4_use_dhcp(n->ip4); }
 int netconf_renew(struct netconf *n) { return netconf_ip4_renew(n->ip4); }
 int netconf_release(struct netconf *n) { return netconf_ip4_release(n->ip4); }
+
+int netconf_reconfigure(struct netconf *n) {
+  set_resolver(n, &n->configured_resolver);
+  int r = netconf_ip4_reconfigure(n->ip4);
+  netconf_changed(n);
+  return r;
+}
 
 /* --- what there is ------------------------------------------------------------------------------------------------ */
 

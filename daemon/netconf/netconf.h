@@ -80,6 +80,8 @@ int netconf_set_static(struct netconf *n, const struct netconf_static *s, const 
 int netconf_use_dhcp(struct netconf *n);
 int netconf_renew(struct netconf *n);   /* -EPROTONOSUPPORT: the mode is not DHCP */
 int netconf_release(struct netconf *n); /* -ENODATA: no lease */
+/* Forgets what was changed live, leases included, and starts over with what netconf_new was told. */
+int netconf_reconfigure(struct netconf *n);
 
 /* IPv4 in short. */
 struct netconf_info {

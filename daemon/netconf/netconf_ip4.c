@@ -236,6 +236,19 @@ int netconf_ip4_renew(struct netconf_ip4 *p) {
 
 int netconf_ip4_release(struct netconf_ip4 *p) { return p->dhcp != NULL ? dhcp4_client_release(p->dhcp) : -ENODATA; }
 
+int netconf_ip4_reconfigure(struct netconf_ip4 *p) {
+  p->dhcp = dhcp4_client_free(p->dhcp);
+  p->mode = p->n->cfg.mode;
+  p->fixed = p->n->cfg.fixed;
+  bring(p, NULL);
+  if (p->mode != NETCONF_STATIC || !net_addr_equal(&p->addr, &p->fixed.addr))
+    clear_address(p, "the configuration is applied anew");
+  int r = p->mode == NETCONF_DHCP ? open_dhcp(p) : 0;
+  if (r == 0 && p->n->begun)
+    netconf_ip4_begin(p);
+  return r;
+}
+
 /* --- what there is ------------------------------------------------------------------------------------------------ */
 
 const struct netconf_brought *netconf_ip4_brought(const struct netconf_ip4 *p) { return &p->brought; }

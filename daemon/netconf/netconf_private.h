@@ -11,7 +11,8 @@
 struct netconf {
   struct loop *loop;
   struct stack_if *iface;
-  struct netconf_config cfg;
+  struct netconf_config cfg; /* its resolver can change live */
+  struct names_config configured_resolver;
   const struct netconf_upcalls *up;
   void *arg;
   struct loop_task begin;
@@ -45,6 +46,7 @@ int netconf_ip4_set_static(struct netconf_ip4 *p, const struct netconf_static *s
 int netconf_ip4_use_dhcp(struct netconf_ip4 *p);
 int netconf_ip4_renew(struct netconf_ip4 *p);
 int netconf_ip4_release(struct netconf_ip4 *p);
+int netconf_ip4_reconfigure(struct netconf_ip4 *p); /* starts over with n->cfg */
 void netconf_ip4_info(const struct netconf_ip4 *p, struct netconf_info *ret);
 void netconf_ip4_each_address(const struct netconf_ip4 *p, void (*fn)(void *arg, const struct netconf_address *a),
                               void *arg);

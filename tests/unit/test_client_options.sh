@@ -26,7 +26,7 @@ expect() {
   fi
 }
 
-for c in capnet-status capnet-ping capnet-resolve capnet-run; do
+for c in capnet-status capnet-ping capnet-resolve capnet-run capnet-manager; do
   expect 0 '^Usage: ' $c --help
   expect 0 "^$c \\(capnet\\) [0-9]" $c --version
   expect 2 "$c" $c --no-such-option
@@ -50,6 +50,16 @@ expect 4 'sock' capnet-status --width 20
 expect 4 'sock' capnet-status --width 10000
 expect 2 'width' capnet-status --width 10001
 expect 2 'timeout' capnet-status -W 0
+
+expect 4 "$CAPNET_GRANTS_DIR/admin.sock" capnet-manager
+expect 4 "$CAPNET_GRANTS_DIR/admin.sock" capnet-manager static 10.0.0.1/8 gateway 10.0.0.2 dns 10.0.0.3 dns 10.0.0.4 search a.test
+expect 2 "no command 'restart'" capnet-manager restart
+expect 2 'x1b' capnet-manager $'\033[2J'
+expect 2 'takes no argument' capnet-manager renew net0
+expect 2 'ADDRESS/LENGTH' capnet-manager static
+expect 2 'gateway wants a value' capnet-manager static 10.0.0.1/8 gateway
+expect 2 'is none of' capnet-manager static 10.0.0.1/8 via 10.0.0.2
+expect 2 'is none of' capnet-manager static 10.0.0.1/8 gateway 10.0.0.2 gateway 10.0.0.3
 
 expect 2 'target is missing' capnet-ping
 expect 2 'one target' capnet-ping a b
