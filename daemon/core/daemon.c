@@ -19,6 +19,7 @@ struct daemon {
   struct config *cfg;
   struct loop *loop;
   struct interfaces *interfaces;
+  const char *state_dir; /* "": there is none */
   int lock;
   struct stack *stack;
   struct names *names;
@@ -193,6 +194,15 @@ static int hand_directories_over(struct daemon *d, const struct privilege *p) {
   return r;
 }
 
+/* Leases are kept there. Without it the daemon runs all the same, and asks for a lease as if for the first time. */
+static void hand_state_over(struct daemon *d, const struct privilege *p) {
+  int r = privilege_give_dir(p, d->opt->state_dir);
+  d->state_dir = r < 0 ? "" : d->opt->state_dir;
+  if (r < 0)
+    log_warning("leases are not kept over a restart: %s: %s", d->opt->state_dir,
+                r == -EPERM ? "it must belong to root or the daemon's user, writable by nobody else" : strerror(-r));
+}
+
 static int drop_privileges(const struct privilege *p) {
   const char *what = "";
   int r = privilege_leave_network();
@@ -229,6 +239,8 @@ static int become_small(struct daemon *d) {
   r = start_seal(d, &p);
   if (r == 0)
     r = hand_directories_over(d, &p);
+  if (r == 0)
+    hand_state_over(d, &p);
   return r < 0 ? r : drop_privileges(&p);
 }
 
@@ -241,7 +253,7 @@ static int start(struct daemon *d, struct grant_set **set) {
   if (r == 0)
     r = make_rooms(d);
   if (r == 0)
-    r = interfaces_start(d->interfaces, d->stack, d->names, &d->status, on_device_gone, d);
+    r = interfaces_start(d->interfaces, d->stack, d->names, &d->status, d->state_dir, on_device_gone, d);
   if (r == 0)
     r = offers_new(d->caps, d->opt->runtime_dir, TAKE_PTR(*set), &d->offers);
   if (r == 0)

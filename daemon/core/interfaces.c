@@ -232,7 +232,7 @@ static void host_name(char out[64]) {
   out[n] = '\0';
 }
 
-static int start_one(struct interface *i, struct stack *stack) {
+static int start_one(struct interface *i, struct stack *stack, const char *state_dir) {
   int r = stack_if_add(stack, TAKE_PTR(i->nic), i->cfg->name, &if_upcalls, i, &i->stack_if);
   if (r < 0)
     return r;
@@ -242,6 +242,7 @@ static int start_one(struct interface *i, struct stack *stack) {
   *nc = i->cfg->netconf;
   if (!i->cfg->hostname_set)
     host_name(nc->hostname);
+  (void)snprintf(nc->state_dir, sizeof nc->state_dir, "%s", state_dir);
   r = netconf_new(i->all->loop, i->stack_if, nc, &netconf_upcalls, i, &i->netconf);
   free(nc);
   if (r < 0)
@@ -254,13 +255,13 @@ static int start_one(struct interface *i, struct stack *stack) {
 }
 
 int interfaces_start(struct interfaces *is, struct stack *stack, struct names *names, struct cap_status_room *status,
-                     void (*gone)(void *arg), void *arg) {
+                     const char *state_dir, void (*gone)(void *arg), void *arg) {
   is->names = names;
   is->status = status;
   is->gone = gone;
   is->gone_arg = arg;
   for (unsigned k = 0; k < is->n; k++) {
-    int r = start_one(&is->list[k], stack);
+    int r = start_one(&is->list[k], stack, state_dir);
     if (r < 0) {
       log_error("%s: cannot be started: %s", is->list[k].cfg->name, strerror(-r));
       return r;

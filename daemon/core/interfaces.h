@@ -16,7 +16,7 @@ struct interfaces;
 int interfaces_open(struct loop *loop, const struct config *cfg, const struct privilege *who, struct interfaces **ret);
 /* Puts the devices under the stack and starts their configuration. gone is called when a device cannot be used any more. */
 int interfaces_start(struct interfaces *is, struct stack *stack, struct names *names, struct cap_status_room *status,
-                     void (*gone)(void *arg), void *arg);
+                     const char *state_dir, void (*gone)(void *arg), void *arg);
 struct cap_interfaces *interfaces_list(struct interfaces *is);
 /* Before the stack is freed, which frees the devices that were started. NULL is fine. */
 struct interfaces *interfaces_free(struct interfaces *is);
