@@ -8,6 +8,8 @@ libcapnetd_la_SOURCES += \
   daemon/nic/nic_frame.h \
   daemon/nic/nic_gso.c \
   daemon/nic/nic_gso.h \
+  daemon/nic/nic_link.c \
+  daemon/nic/nic_link.h \
   daemon/nic/nic_mac.c \
   daemon/nic/nic_memory.c \
   daemon/nic/nic_slirp.c \
@@ -15,4 +17,5 @@ libcapnetd_la_SOURCES += \
   daemon/nic/nic_slirp_child.c \
   daemon/nic/nic_tap.c \
   daemon/nic/nic_tap.h \
+  daemon/nic/nic_tap_link.c \
   daemon/nic/nic_tap_open.c

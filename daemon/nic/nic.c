@@ -122,6 +122,24 @@ void nic_set_link(struct nic *nic, bool up) {
     nic->up->link(nic->up_arg, up);
 }
 
+void nic_set_mtu(struct nic *nic, unsigned mtu) {
+  mtu = MIN(MAX(mtu, (unsigned)NIC_MTU_MIN), (unsigned)NIC_MTU_MAX);
+  if (nic->mtu == mtu)
+    return;
+  nic->mtu = mtu;
+  nic->mtu_origin = "device";
+  if (nic->up && nic->up->mtu)
+    nic->up->mtu(nic->up_arg);
+}
+
+void nic_set_away(struct nic *nic, bool away) {
+  if (nic->away == away)
+    return;
+  nic->away = away;
+  if (nic->up && nic->up->away)
+    nic->up->away(nic->up_arg, away);
+}
+
 void nic_gone(struct nic *nic, int error) {
   if (nic->up && nic->up->gone)
     nic->up->gone(nic->up_arg, error);

@@ -15,6 +15,10 @@ struct nic;
 struct nic_upcalls {
   void (*frames)(void *arg, struct nic_rx *frames, unsigned n);
   void (*link)(void *arg, bool up);             /* carrier, when it changes */
+  void (*mtu)(void *arg);                       /* nic->mtu has changed */
+  /* true: the device is gone, but will be opened again when it is back (false). Until then it has no link, which is
+   * told before and after. */
+  void (*away)(void *arg, bool away);
   void (*gone)(void *arg, int error);           /* the device cannot be used any more; -errno */
 };
 
@@ -49,6 +53,7 @@ struct nic {
   const char *mtu_origin;  /* "device", "configuration", "default": static string */
   unsigned features;       /* enum nic_feature */
   bool link_up;
+  bool away; /* upcall away */
   struct nic_counters counters;
 };
 
@@ -69,6 +74,8 @@ static inline unsigned nic_send_one(struct nic *nic, const void *data, size_t le
 /* For backends: counts, delivers upward, and frees what nobody took. Comes last: the device may be freed in it. */
 void nic_deliver(struct nic *nic, struct nic_rx *frames, unsigned n);
 void nic_set_link(struct nic *nic, bool up);
+void nic_set_mtu(struct nic *nic, unsigned mtu); /* brought between the bounds above; origin "device" */
+void nic_set_away(struct nic *nic, bool away);
 void nic_gone(struct nic *nic, int error);
 
 /* Opening a device may need a privilege; nothing is read before nic_start.
@@ -77,12 +84,17 @@ void nic_gone(struct nic *nic, int error);
  * descriptor instead, consumed also on failure. The MAC is the stack's, not the TAP's: a locally administered address
  * derived with nic_stable_mac when it is all zero. mtu 0 takes the device's. An inherited TAP must have been opened
  * with IFF_NO_PI; with IFF_VNET_HDR it has offloads. One that is opened here has those that the kernel knows (features).
+ * links (borrowed, may be NULL) tells of link and MTU at once, and when a device that was deleted is back: a persistent
+ * one that uid and gid, who the process will be, may attach to is then opened again, without any privilege.
  * Errors: -EPERM, -EBUSY, -ENODEV, -EINVAL (not a TAP, bad name or mtu). */
 struct nic_tap_config {
   const char *ifname;
   int fd;
   unsigned mtu;
   uint8_t mac[6];
+  struct nic_links *links; /* nic_link.h */
+  uid_t uid;
+  gid_t gid;
 };
 int nic_tap_open(struct loop *loop, const struct nic_tap_config *cfg, struct nic **ret);
 

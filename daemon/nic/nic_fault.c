@@ -181,6 +181,16 @@ static void from_inner_link(void *arg, bool up) {
   nic_set_link(&f->nic, up);
 }
 
+static void from_inner_mtu(void *arg) {
+  struct nic_fault *f = arg;
+  nic_set_mtu(&f->nic, f->inner->mtu);
+}
+
+static void from_inner_away(void *arg, bool away) {
+  struct nic_fault *f = arg;
+  nic_set_away(&f->nic, away);
+}
+
 static void from_inner_gone(void *arg, int error) {
   struct nic_fault *f = arg;
   f->nic.link_up = false;
@@ -190,6 +200,8 @@ static void from_inner_gone(void *arg, int error) {
 static const struct nic_upcalls from_inner = {
     .frames = from_inner_frames,
     .link = from_inner_link,
+    .mtu = from_inner_mtu,
+    .away = from_inner_away,
     .gone = from_inner_gone,
 };
 

@@ -5,9 +5,9 @@
  * them, and leaves checksums alone that no wire will see; it hands us the same. One readv or writev a frame, from and to
  * where the bytes lie.
  *
- * Link. tun(4) tells us no more than this: a write to an interface that is administratively down is EIO, POLLOUT is
- * raised again when it comes up, and everything is EBADFD once it was deleted. So a failed write takes the link down
- * and arms writability, which brings it back; no other watch is needed.
+ * Link. nic_tap_link.c hears of it where it can. tun(4) itself tells us no more than this: a write to an interface that
+ * is administratively down is EIO, POLLOUT is raised again when it comes up, and everything is EBADFD once it was deleted.
+ * So for a device of another namespace a failed write takes the link down and arms writability, which brings it back.
  */
 #include "nic/nic_tap.h"
 
@@ -21,8 +21,12 @@
 
 _Static_assert(sizeof(struct virtio_net_hdr) == TAP_VNET_MIN, "the header that every longer one begins with");
 
-static void tap_fail(struct nic_tap *t, int error) {
-  (void)loop_watch_set(t->watch, 0);
+void tap_fail(struct nic_tap *t, int error) {
+  t->watch = loop_watch_free(t->watch);
+  t->index = 0;
+  t->may_return = false;
+  if (t->links)
+    nic_links_unwatch(t->links, &t->told);
   t->nic.link_up = false;
   nic_gone(&t->nic, error);
 }
@@ -54,12 +58,17 @@ static bool tap_parse_header(const uint8_t *p, struct nic_offload *ret) {
   }
 }
 
+/* The largest frame that may come. */
+static size_t tap_rx_max(const struct nic_tap *t) {
+  return t->nic.features & (NIC_RX_TSO4 | NIC_RX_TSO6) ? NIC_SUPER_MAX : nic_frame_max(&t->nic);
+}
+
 /* 1: a frame; 0: one that was dropped; -errno. Without a buffer a frame is read all the same, or it would be there for
  * ever. */
 static int tap_read_frame(struct nic_tap *t, struct nic_rx *ret) {
   uint8_t header[TAP_VNET_MAX], nowhere;
   struct iovec iov[1 + NIC_SLOT_IOV] = {{.iov_base = header, .iov_len = t->vnet_len}};
-  unsigned n = nic_slot_prepare(&t->slot, t->rx_max, iov + 1);
+  unsigned n = nic_slot_prepare(&t->slot, tap_rx_max(t), iov + 1);
   if (n == 0)
     iov[1] = (struct iovec){.iov_base = &nowhere, .iov_len = 1};
   ssize_t got;
@@ -110,7 +119,10 @@ static void tap_read(struct nic_tap *t) {
   }
   bool drained = r == -EAGAIN || r == -ENOBUFS;
   if (r < 0 && !drained && n == 0) { /* else deliver first; the next turn meets the same error */
-    tap_fail(t, r == -EBADFD ? -ENODEV : r);
+    if (r == -EBADFD || r == -ENODEV)
+      tap_vanished(t);
+    else
+      tap_fail(t, r);
     return;
   }
   tap_adapt(t, i, drained);
@@ -121,7 +133,7 @@ static void tap_read(struct nic_tap *t) {
 
 static void tap_event(void *arg, unsigned events) {
   struct nic_tap *t = arg;
-  if ((events & LOOP_WRITE) && !t->nic.link_up) {
+  if ((events & LOOP_WRITE) && !t->nic.link_up && !t->index) {
     struct pollfd p = {.fd = t->fd, .events = POLLOUT};
     /* An error also reads as writable: reading tells which it is. */
     if (poll(&p, 1, 0) == 1 && !(p.revents & (POLLERR | POLLHUP))) {
@@ -135,6 +147,8 @@ static void tap_event(void *arg, unsigned events) {
 
 static void tap_lost_link(void *arg) {
   struct nic_tap *t = arg;
+  if (!t->watch || t->index)
+    return;
   (void)loop_watch_set(t->watch, LOOP_READ | LOOP_WRITE);
   nic_set_link(&t->nic, false);
 }
@@ -174,7 +188,7 @@ static unsigned tap_send(struct nic *nic, const struct nic_frame *frames, unsign
     return 0;
   for (unsigned i = 0; i < n; i++) {
     int r = tap_write_frame(t, &frames[i]);
-    if (r == -EIO)
+    if (r == -EIO && !t->index)
       loop_task_queue(nic->loop, &t->lost); /* not from here: the caller is in the middle of its own work */
     if (r < 0)
       return i;
@@ -182,19 +196,26 @@ static unsigned tap_send(struct nic *nic, const struct nic_frame *frames, unsign
   return n;
 }
 
-static int tap_start(struct nic *nic) {
-  struct nic_tap *t = container_of(nic, struct nic_tap, nic);
-  int r = loop_watch_new(nic->loop, t->fd, tap_event, t, &t->watch);
+int tap_begin(struct nic_tap *t) {
+  t->watch = loop_watch_free(t->watch);
+  int r = loop_watch_new(t->nic.loop, t->fd, tap_event, t, &t->watch);
   if (r < 0)
     return r;
-  r = loop_watch_set(t->watch, nic->link_up ? LOOP_READ : LOOP_READ | LOOP_WRITE);
+  r = loop_watch_set(t->watch, t->nic.link_up || t->links ? LOOP_READ : LOOP_READ | LOOP_WRITE);
   if (r < 0)
     t->watch = loop_watch_free(t->watch);
   return r;
 }
 
+static int tap_start(struct nic *nic) {
+  struct nic_tap *t = container_of(nic, struct nic_tap, nic);
+  int r = tap_link_start(t);
+  return r < 0 ? r : tap_begin(t);
+}
+
 static void tap_free(struct nic *nic) {
   struct nic_tap *t = container_of(nic, struct nic_tap, nic);
+  tap_link_done(t);
   loop_task_cancel(&t->lost);
   t->watch = loop_watch_free(t->watch);
   t->fd = fd_close(t->fd);
@@ -228,7 +249,7 @@ int nic_tap_open(struct loop *loop, const struct nic_tap_config *cfg, struct nic
     tap_free(&t->nic);
     return r;
   }
-  t->rx_max = t->nic.features & (NIC_RX_TSO4 | NIC_RX_TSO6) ? NIC_SUPER_MAX : nic_frame_max(&t->nic);
+  tap_link_init(t, cfg);
   *ret = &t->nic;
   return 0;
 }

@@ -45,17 +45,20 @@ static void tap_bring_up(int sock, const char *ifname) {
 }
 
 /* A device of that name with these flags; one that exists keeps its life, and takes the flags. */
+static int tap_set_device(int fd, const char *ifname, int flags) {
+  struct ifreq ifr = {.ifr_flags = (short)flags};
+  (void)snprintf(ifr.ifr_name, IFNAMSIZ, "%s", ifname);
+  return ioctl(fd, TUNSETIFF, &ifr) < 0 ? tap_error(errno) : 0;
+}
+
 static int tap_attach_as(const char *ifname, int flags, int *ret_fd) {
-  struct ifreq ifr = {0};
   _cleanup_close_ int fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
   if (fd < 0)
     return tap_error(errno);
-  ifr.ifr_flags = (short)flags;
-  (void)snprintf(ifr.ifr_name, IFNAMSIZ, "%s", ifname);
-  if (ioctl(fd, TUNSETIFF, &ifr) < 0)
-    return tap_error(errno);
-  *ret_fd = TAKE_FD(fd);
-  return 0;
+  int r = tap_set_device(fd, ifname, flags);
+  if (r == 0)
+    *ret_fd = TAKE_FD(fd);
+  return r;
 }
 
 /* The length of the header in front of each frame, made little-endian (TUNSETVNETLE) and short where the kernel lets us.
@@ -103,6 +106,20 @@ static int tap_attach(struct nic_tap *t, const char *ifname, int sock) {
     return r;
   if (!existed)
     tap_bring_up(sock, ifname);
+  return 0;
+}
+
+int tap_attach_again(struct nic_tap *t) {
+  struct ifreq ifr = {0};
+  int r = tap_set_device(t->fd, t->ifname, IFF_TAP | IFF_NO_PI | (t->vnet_len > 0 ? IFF_VNET_HDR : 0));
+  if (r == -EEXIST) /* attached by an earlier try */
+    r = 0;
+  if (r < 0)
+    return r;
+  if (t->vnet_len > 0 && (t->vnet_len = tap_vnet_len(t->fd)) == 0)
+    return -EINVAL;
+  tap_offloads(t);
+  t->persistent = ioctl(t->fd, TUNGETIFF, &ifr) == 0 && (ifr.ifr_flags & IFF_PERSIST);
   return 0;
 }
 
@@ -161,6 +178,8 @@ int tap_set_up(struct nic_tap *t, const struct nic_tap_config *cfg) {
   if (r < 0)
     return r;
   tap_offloads(t);
+  struct ifreq ifr = {0};
+  t->persistent = ioctl(t->fd, TUNGETIFF, &ifr) == 0 && (ifr.ifr_flags & IFF_PERSIST);
   if (!t->nic.name[0])
     (void)snprintf(t->nic.name, sizeof t->nic.name, "%s", cfg->ifname);
   tap_choose_mtu(t, cfg, sock);

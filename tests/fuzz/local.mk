@@ -65,3 +65,13 @@ noinst_PROGRAMS += tests/fuzz/fuzz_dns
 tests_fuzz_fuzz_dns_LDADD = $(CAPNETD_LIBS)
 tests_fuzz_fuzz_dns_LDFLAGS = $(LIBFUZZER_FLAGS)
 endif
+
+check_PROGRAMS += tests/fuzz/replay_link
+OTHER_TESTS += tests/fuzz/replay_link
+tests_fuzz_replay_link_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_link.c
+tests_fuzz_replay_link_LDADD = $(CAPNETD_LIBS)
+if ENABLE_FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_link
+tests_fuzz_fuzz_link_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_fuzz_link_LDFLAGS = $(LIBFUZZER_FLAGS)
+endif
