@@ -56,6 +56,7 @@ CRITERION_TESTS += tests/unit/test_stack_ts
 CRITERION_TESTS += tests/unit/test_stack_paws
 CRITERION_TESTS += tests/unit/test_stack_recovery
 CRITERION_TESTS += tests/unit/test_stack_pmtu
+CRITERION_TESTS += tests/unit/test_stack_mtu
 CRITERION_TESTS += tests/unit/test_stack_black_hole
 CRITERION_TESTS += tests/unit/test_stack_sender
 CRITERION_TESTS += tests/unit/test_stack_limits

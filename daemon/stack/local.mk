@@ -12,6 +12,7 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_hooks.c \
   daemon/stack/stack_icmp.c \
   daemon/stack/stack_if.c \
+  daemon/stack/stack_if_mtu.c \
   daemon/stack/stack_limit.c \
   daemon/stack/stack_limits.h \
   daemon/stack/stack_listen.h \

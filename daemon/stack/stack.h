@@ -22,8 +22,11 @@ struct stack *stack_free(struct stack *s); /* after all that was made from it is
 
 /* --- interfaces ------------------------------------------------------------------------------------------------ */
 
+/* A NULL member is not called. */
 struct stack_if_upcalls {
   void (*link)(void *arg, bool up);
+  void (*mtu)(void *arg);              /* the device's has changed */
+  void (*away)(void *arg, bool away);  /* the device is gone, but opened again when it is back (nic.h) */
   void (*gone)(void *arg, int error);
 };
 
@@ -37,15 +40,20 @@ int stack_if_add(struct stack *s, struct nic *nic, const char *name, const struc
  * resolves the gateway. */
 int stack_if_set_ipv4(struct stack_if *i, const struct net_addr *addr, uint8_t prefix_len, const struct net_addr *gw);
 void stack_if_clear_ipv4(struct stack_if *i);
+/* Lowers the family's MTU below the device's (DHCP option 26, RFC 4861 4.6.4), at once, for open connections too; a larger
+ * one than the device's changes nothing. 0 lifts it. origin is shown, and not copied. -EINVAL: below 68 (RFC 791) or 1280
+ * (RFC 8200 5), or no family. */
+int stack_if_limit_mtu(struct stack_if *i, uint8_t family, unsigned mtu, const char *origin);
 
 struct stack_if_info {
   const char *name;   /* the operator's */
   const char *device; /* the nic's */
   const char *kind;
   uint8_t mac[6];
-  unsigned mtu;
+  unsigned mtu; /* for IPv4 */
   const char *mtu_origin;
   bool link_up;
+  const char *state; /* "up", "down" (the link), "gone" (the device) */
   struct net_addr addr; /* family 0: none */
   uint8_t prefix_len;
   struct net_addr gateway;

@@ -247,6 +247,23 @@ static void on_link(void *arg, bool up) {
     i->up->link(i->up_arg, up);
 }
 
+static void on_mtu(void *arg) {
+  struct stack_if *i = arg;
+  stack_sync(i->s);
+  stack_if_mtu_changed(i);
+  stack_kick(i->s);
+  if (i->up && i->up->mtu)
+    i->up->mtu(i->up_arg);
+}
+
+/* What it can do may be something else when it is back. */
+static void on_away(void *arg, bool away) {
+  struct stack_if *i = arg;
+  NETIF_SET_CHECKSUM_CTRL(&i->netif, checksums(i));
+  if (i->up && i->up->away)
+    i->up->away(i->up_arg, away);
+}
+
 static void on_gone(void *arg, int error) {
   struct stack_if *i = arg;
   i->gone = true;
@@ -256,7 +273,8 @@ static void on_gone(void *arg, int error) {
     i->up->gone(i->up_arg, error);
 }
 
-static const struct nic_upcalls nic_up = {.frames = on_frames, .link = on_link, .gone = on_gone};
+static const struct nic_upcalls nic_up = {
+    .frames = on_frames, .link = on_link, .mtu = on_mtu, .away = on_away, .gone = on_gone};
 
 /* --- life ------------------------------------------------------------------------------------------------------- */
 
@@ -326,14 +344,21 @@ struct stack_if *stack_if_free(struct stack_if *i) {
   return NULL;
 }
 
+static const char *state_name(const struct stack_if *i) {
+  if (i->gone || i->nic->away)
+    return "gone";
+  return netif_is_link_up(&i->netif) ? "up" : "down";
+}
+
 void stack_if_info(const struct stack_if *i, struct stack_if_info *ret) {
   *ret = (struct stack_if_info){
       .name = i->name,
       .device = i->nic->name,
       .kind = i->nic->ops->kind,
-      .mtu = i->nic->mtu,
-      .mtu_origin = i->nic->mtu_origin,
+      .mtu = stack_if_mtu(i, AF_INET),
+      .mtu_origin = stack_if_mtu_origin(i, AF_INET),
       .link_up = netif_is_link_up(&i->netif),
+      .state = state_name(i),
       .addr = stack_if_addr(i),
       .prefix_len = i->prefix_len,
       .nic = i->nic->counters,

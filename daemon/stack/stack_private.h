@@ -52,6 +52,11 @@ struct stack {
   struct stack_pmtu pmtu[STACK_PMTU_ENTRIES];
 };
 
+struct stack_mtu_limit {
+  unsigned mtu; /* 0: none */
+  const char *origin;
+};
+
 struct stack_if {
   struct list link;
   struct stack *s;
@@ -62,6 +67,7 @@ struct stack_if {
   void *up_arg;
   bool gone;
   uint8_t prefix_len;
+  struct stack_mtu_limit mtu_limit[2]; /* IPv4, IPv6 */
 };
 
 /* stack.c */
@@ -105,6 +111,11 @@ struct stack_if *stack_if_of(const struct netif *n);
 void stack_if_poll_loopback(struct stack *s);
 struct stack_if *stack_if_free(struct stack_if *i);
 
+/* stack_if_mtu.c */
+unsigned stack_if_mtu(const struct stack_if *i, uint8_t family);
+const char *stack_if_mtu_origin(const struct stack_if *i, uint8_t family);
+void stack_if_mtu_changed(struct stack_if *i);
+
 /* stack_addr.c */
 struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a);
 bool stack_has_address(struct stack *s);
@@ -144,6 +155,7 @@ bool stack_tcp_check_deadline(struct tcp_pcb *pcb);     /* true: it has come, an
 void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, uint32_t seq,
                     int error);
 void stack_tcp_address_lost(struct stack *s, const struct net_addr *a);
+void stack_tcp_mtu_changed(struct stack_if *i); /* stack_tcp_path.c */
 void stack_tcp_forget_all(struct stack *s);
 void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struct net_addr *hop);
 

@@ -72,8 +72,8 @@ void conn_snapshot(const struct stack_conn *c, struct stack_conn_info *ret) {
     ret->local = local;
   const struct stack_if *i = stack_if_owner(c->s, &ret->local.addr);
   if (i) {
-    ret->mtu = i->nic->mtu;
-    ret->mtu_origin = i->nic->mtu_origin;
+    ret->mtu = stack_if_mtu(i, ret->local.addr.family);
+    ret->mtu_origin = stack_if_mtu_origin(i, ret->local.addr.family);
   }
   snapshot_path(c, ret);
 }

@@ -204,3 +204,31 @@ uint16_t stack_tcp_path_mss(struct stack *s, const struct tcp_pcb *pcb) {
   uint16_t mtu = stack_pmtu_find(s, &pcb->local_ip, &pcb->remote_ip, NULL);
   return mtu ? mss_of(pcb, mtu) : pcb->mss_max;
 }
+
+/* --- the interface ---------------------------------------------------------------------------------------------- */
+
+static void bound(struct tcp_pcb *pcb, unsigned mtu) {
+  struct stack_conn *c = conn_of_pcb(pcb);
+  uint16_t ceiling = c && c->path.ceiling ? c->path.ceiling : pcb->mss_max;
+  uint16_t max = MIN(mss_of(pcb, (uint16_t)mtu), ceiling);
+  if (max == pcb->mss_max)
+    return;
+  pcb->mss_max = max;
+  if (c)
+    c->path.ceiling = ceiling;
+  if (pcb->mss <= max)
+    return;
+  tcp_mss_set(pcb, max);
+  if (c)
+    settle(c, STACK_PATH_INTERFACE, 0);
+}
+
+/* What is on its way is, the device took it. What is sent from now on, again or for the first time, is cut anew. A larger
+ * MTU is tried like one that a path has again. */
+void stack_tcp_mtu_changed(struct stack_if *i) {
+  for (struct tcp_pcb *pcb = tcp_active_pcbs; pcb; pcb = pcb->next) {
+    struct net_addr local = stack_from_lwip(&pcb->local_ip);
+    if (pcb->state >= SYN_RCVD && stack_if_owner(i->s, &local) == i)
+      bound(pcb, stack_if_mtu(i, local.family));
+  }
+}

@@ -39,6 +39,7 @@ enum conn_path_state {
 struct conn_path {
   uint64_t raise_ns; /* monotonic; 0: nothing is to be raised, or it is not known yet when */
   uint32_t seq, pending_seq;
+  uint16_t ceiling; /* pcb->mss_max before the interface's MTU went below it; 0: it did not */
   uint16_t before, pending; /* an MSS; an MTU that was claimed and is not believed yet, 0: none */
   uint8_t state, origin;    /* enum conn_path_state, enum stack_path_origin */
   uint8_t next;             /* of pcb->nrtx, at which the next size is tried */
