@@ -4,6 +4,7 @@ libcapnetd_la_SOURCES += \
   daemon/base/child.c \
   daemon/base/clock.c \
   daemon/base/log.c \
+  daemon/base/machine.c \
   daemon/base/net.c \
   daemon/base/net_text.c \
   daemon/base/pair.c

@@ -10,4 +10,6 @@ libcapnetd_la_SOURCES += \
   daemon/netconf/dhcp4_machine.h \
   daemon/netconf/dhcp4_machine.c \
   daemon/netconf/dhcp4_client.h \
-  daemon/netconf/dhcp4_client.c
+  daemon/netconf/dhcp4_client.c \
+  daemon/netconf/duid.h \
+  daemon/netconf/duid.c
