@@ -109,6 +109,8 @@ CRITERION_TESTS += tests/unit/test_core_grants
 tests_unit_test_core_grants_SOURCES = tests/unit/test_core_grants.c $(CAP_CLIENT)
 CRITERION_TESTS += tests/unit/test_core_door
 CRITERION_TESTS += tests/sim/test_netconf
+CRITERION_TESTS += tests/unit/test_netconf_ids
+CRITERION_TESTS += tests/unit/test_ra_msg
 
 CLIENT_VIEW_TESTS = tests/unit/test_client_text tests/unit/test_ping_stats tests/unit/test_resolve_render \
 	tests/unit/test_status_json tests/unit/test_status_render
