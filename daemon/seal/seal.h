@@ -62,12 +62,14 @@ void seal_get_stats(const struct seal *s, struct seal_stats *ret);
 
 /* A connection between two sockets of the chamber: the program's end has the local address and the remote peer that are
  * given, close-on-exec, blocking, TCP_NODELAY; ours is non-blocking, and any close of it that is not prepared (a crash)
- * resets. Both addresses of one family. -EADDRINUSE: a program of this owner is in the way, or local has
+ * resets. Both addresses of one family; link-local ones have the scope of the namespace's only link. -EADDRINUSE: a program of this owner is in the way, or local has
  * SEAL_PROGRAMS_PORT; -EMFILE, -ETIME, -EPIPE,
  * -ENOBUFS. */
 int seal_connect(struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
                  int *ret_ours, int *ret_program);
-/* A listening socket, blocking, close-on-exec; an address of family 0: every IPv4 address. -EADDRINUSE as above. */
+/* A listening socket, blocking, close-on-exec. 0.0.0.0 is every IPv4 address, :: every IPv6 address alone; family 0: both,
+ * by a socket of IPv6 that sees IPv4 peers as ::ffff:a.b.c.d (RFC 3493 3.7), or of IPv4 where the kernel has no IPv6.
+ * -EADDRINUSE as above. */
 int seal_listen(struct seal_chamber *c, const struct net_endpoint *local, unsigned backlog, int *ret_program);
 /* Our end of a connection that comes in on a listening socket which a program holds. Whether it was there shows on the
  * descriptor (ECONNREFUSED when not). */

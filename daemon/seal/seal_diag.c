@@ -51,6 +51,8 @@ static const struct inet_diag_msg *find(const struct seal_chamber *c, const stru
   q.id.idiag_dport = htons(remote->port);
   memcpy(q.id.idiag_src, local->addr.b, sizeof q.id.idiag_src);
   memcpy(q.id.idiag_dst, remote->addr.b, sizeof q.id.idiag_dst);
+  if (net_addr_class(&local->addr) == NET_LINK_LOCAL)
+    q.id.idiag_if = SEAL_LINK_INDEX;
   q.id.idiag_cookie[0] = q.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
   if (!request(c, SOCK_DIAG_BY_FAMILY, 0, &q, a) || a->head->nlmsg_type != SOCK_DIAG_BY_FAMILY)
     return NULL;

@@ -126,13 +126,15 @@ static void put_link(struct nlmsghdr *h) {
 
 /* Here one end, in the other namespace its peer. */
 static int make_veth(struct request *q, int other) {
-  (void)begin(q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof(struct ifinfomsg));
+  struct ifinfomsg *i = begin(q, RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sizeof *i);
+  i->ifi_index = SEAL_LINK_INDEX;
   put_link(q->head);
   struct nlattr *info = mnl_attr_nest_start(q->head, IFLA_LINKINFO);
   mnl_attr_put_strz(q->head, IFLA_INFO_KIND, "veth");
   struct nlattr *data = mnl_attr_nest_start(q->head, IFLA_INFO_DATA);
   struct nlattr *peer = mnl_attr_nest_start(q->head, VETH_INFO_PEER);
-  (void)mnl_nlmsg_put_extra_header(q->head, sizeof(struct ifinfomsg));
+  i = mnl_nlmsg_put_extra_header(q->head, sizeof *i);
+  i->ifi_index = SEAL_LINK_INDEX;
   put_link(q->head);
   mnl_attr_put_u32(q->head, IFLA_NET_NS_FD, (uint32_t)other);
   mnl_attr_nest_end(q->head, peer);

@@ -11,6 +11,10 @@
 
 enum seal_side { SEAL_OURS, SEAL_PROGRAMS, SEAL_SIDES };
 
+/* The index of the link in either namespace, which is the scope of link-local addresses: not by the order in which the
+ * kernel makes devices. */
+#define SEAL_LINK_INDEX 1000
+
 #define SEAL_BATCH_MAX 64 /* sockets of one message; SCM_RIGHTS takes 253 */
 
 enum seal_op {

@@ -26,6 +26,8 @@ static socklen_t address_of(const struct net_endpoint *e, union address *ret) {
   if (e->addr.family == AF_INET6) {
     ret->in6.sin6_family = AF_INET6;
     ret->in6.sin6_port = htons(e->port);
+    if (net_addr_class(&e->addr) == NET_LINK_LOCAL)
+      ret->in6.sin6_scope_id = SEAL_LINK_INDEX;
     memcpy(&ret->in6.sin6_addr, e->addr.b, 16);
     return sizeof ret->in6;
   }
@@ -41,13 +43,21 @@ static int bind_to(int fd, const struct net_endpoint *e) {
   return bind(fd, &a.any, len) < 0 ? -errno : 0;
 }
 
-static int listen_at(struct seal_chamber *c, const struct net_endpoint *local, unsigned backlog, int *ret) {
+/* RFC 3493 5.3 */
+static int take_both_families(int fd) {
+  const int off = 0;
+  return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) < 0 ? -errno : 0;
+}
+
+static int listen_at(struct seal_chamber *c, const struct net_endpoint *local, bool both, unsigned backlog, int *ret) {
   if (local->port == SEAL_PROGRAMS_PORT)
     return -EADDRINUSE;
   _cleanup_close_ int fd = seal_take(c, SEAL_PROGRAMS, local->addr.family);
   if (fd < 0)
     return fd;
-  int r = bind_to(fd, local);
+  int r = both ? take_both_families(fd) : 0;
+  if (r == 0)
+    r = bind_to(fd, local);
   if (r < 0)
     return r;
   if (listen(fd, (int)backlog) < 0)
@@ -58,7 +68,13 @@ static int listen_at(struct seal_chamber *c, const struct net_endpoint *local, u
 
 int seal_listen(struct seal_chamber *c, const struct net_endpoint *local, unsigned backlog, int *ret_program) {
   _cleanup_close_ int fd = -1;
-  int r = listen_at(c, local, backlog, &fd);
+  struct net_endpoint every = {.addr = {.family = AF_INET6}, .port = local->port};
+  const bool both = !local->addr.family;
+  int r = listen_at(c, both ? &every : local, both, backlog, &fd);
+  if (both && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL)) { /* IPv6 is off in the kernel */
+    every.addr.family = AF_INET;
+    r = listen_at(c, &every, false, backlog, &fd);
+  }
   if (r < 0)
     return r;
   if (fcntl(fd, F_SETFL, 0) < 0)
@@ -94,7 +110,7 @@ static int accept_one(int listener, int timeout_ms) {
 int seal_connect_within(struct seal_chamber *c, const struct net_endpoint *local, const struct net_endpoint *remote,
                         int timeout_ms, int *ret_ours, int *ret_program) {
   _cleanup_close_ int listener = -1, ours = -1;
-  int r = listen_at(c, local, 1, &listener);
+  int r = listen_at(c, local, false, 1, &listener);
   if (r == 0)
     r = seal_enter(c, local, remote, &ours);
   if (r < 0)

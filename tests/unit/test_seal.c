@@ -42,6 +42,47 @@ static void end_to_end(const char *local, const char *remote) {
 Test(seal, addresses_are_true) { end_to_end("10.0.2.15:40000", "192.0.2.7:443"); }
 Test(seal, addresses_are_true_ipv6) { end_to_end("[2001:db8::15]:40000", "[2001:db8:1::7]:443"); }
 
+Test(seal, addresses_are_true_link_local) { end_to_end("[fe80::15]:40000", "[fe80::2:7]:443"); }
+
+/* Who a listening socket at `where` lets in: of each family one comes. */
+static void listens(struct seal_chamber *c, const struct net_endpoint *where, const char *v4_peer, const char *v6_peer) {
+  const char *const peers[2] = {v4_peer, v6_peer};
+  const struct net_endpoint to[2] = {at("10.0.2.15:8080"), at("[2001:db8::15]:8080")},
+                            from[2] = {at("192.0.2.7:50000"), at("[2001:db8:1::7]:50000")};
+  int listener, ours, program;
+  char byte;
+  cr_assert_eq(seal_listen(c, where, 5, &listener), 0);
+  for (int i = 0; i < 2; i++) {
+    cr_assert_eq(seal_enter(c, &to[i], &from[i], &ours), 0);
+    if (peers[i]) {
+      cr_assert(becomes(listener, POLLIN));
+      program = accept(listener, NULL, NULL);
+      cr_assert_geq(program, 0);
+      cr_expect_str_eq(name_of(program, true), peers[i]);
+      close(program);
+    } else {
+      cr_expect(becomes(ours, POLLERR | POLLHUP));
+      cr_expect_eq(read(ours, &byte, 1), -1);
+      cr_expect_eq(errno, ECONNREFUSED);
+    }
+    close(ours);
+  }
+  close(listener);
+}
+
+Test(seal, a_listener_of_both_families_or_of_one) {
+  struct seal *s = seal_or_skip();
+  struct seal_chamber *c = chamber(s, 1);
+  const struct net_endpoint both = {.port = 8080}, v4 = at("0.0.0.0:8080"), v6 = at("[::]:8080"),
+                            one = at("[2001:db8::15]:8080");
+  listens(c, &both, "[::ffff:192.0.2.7]:50000", "[2001:db8:1::7]:50000");
+  listens(c, &v4, "192.0.2.7:50000", NULL);
+  listens(c, &v6, NULL, "[2001:db8:1::7]:50000");
+  listens(c, &one, NULL, "[2001:db8:1::7]:50000");
+  seal_chamber_unref(c);
+  seal_end(s);
+}
+
 Test(seal, a_close_that_was_not_prepared_is_a_reset) {
   struct seal *s = seal_or_skip();
   struct seal_chamber *c = chamber(s, 1);
@@ -106,8 +147,8 @@ Test(seal, a_listener_s_queue) {
   cr_expect(becomes(listener, POLLIN));
   program = accept(listener, NULL, NULL);
   cr_assert_geq(program, 0);
-  cr_expect_str_eq(name_of(program, true), "192.0.2.7:50000");
-  cr_expect_str_eq(name_of(program, false), "10.0.2.15:8080");
+  cr_expect_str_eq(name_of(program, true), "[::ffff:192.0.2.7]:50000");
+  cr_expect_str_eq(name_of(program, false), "[::ffff:10.0.2.15]:8080");
   /* The end: who waits is reset, who was accepted lives on, the listener accepts no more. */
   seal_end_listener(listener);
   cr_expect(!seal_queue(listener, &waiting, &backlog));
