@@ -62,14 +62,15 @@ static void end_now(struct flow_listener *l, enum stack_end why) {
 
 static const struct stack_listener_ops listener_ops = {.acceptable = on_acceptable, .ended = on_ended};
 
-/* A listener that follows the interface's address is a wildcard to its program: where it is, each connection says. */
-static int open_socket(struct flow_listener *l, bool follow, uint64_t owner, int *ret_fd) {
+/* A listener that follows the interface's addresses is a wildcard to its program: where it is, each connection says. */
+static int open_socket(struct flow_listener *l, const struct stack_listen_options *o, uint64_t owner, int *ret_fd) {
   struct stack_listener_info info;
   _cleanup_close_ int fd = -1;
   if (flow_no_sockets(l->table))
     return -ENOPKG;
   stack_listener_info(l->listener, &info);
-  const struct net_endpoint at = {.addr = follow ? (struct net_addr){0} : info.local.addr, .port = info.local.port};
+  const struct net_endpoint at = {.addr = o->follow ? (struct net_addr){.family = o->family} : info.local.addr,
+                                  .port = info.local.port};
   int r = seal_chamber_get(l->table->seal, owner, &l->chamber);
   if (r == 0)
     r = seal_listen(l->chamber, &at, l->backlog, &fd);
@@ -95,7 +96,7 @@ int flow_listen(struct flow_table *t, const struct net_endpoint *local, const st
   if (r == 0)
     r = stack_tcp_listen(t->stack, local, o, &listener_ops, l, &l->listener);
   if (r == 0 && socket)
-    r = open_socket(l, o->follow, label->owner, ret_fd);
+    r = open_socket(l, o, label->owner, ret_fd);
   if (r < 0) {
     l->listener = stack_listener_close(l->listener);
     end_socket(l);

@@ -24,19 +24,24 @@ enum stack_overflow {
 
 struct stack_listen_options {
   unsigned backlog; /* 1..STACK_LISTEN_BACKLOG_MAX: half-open and waiting connections together */
-  /* With a specific address: the listener belongs to the interface rather than to the address. When the address is
-   * lost, what waits and what is half open ends as ever (nothing is sent), but the listener does not: it is nowhere
-   * until the interface has an address again, the same or another, and then listens there. From its beginning to its
-   * end it has its port alone, on every address: -EADDRINUSE for another listener on it, whichever comes second. So
-   * where it has to go next is never taken. It ends with the interface. A wildcard follows every address anyway. */
+  /* With a specific address: the listener belongs to the address's interface rather than to the address, and is at all
+   * that the interface has. When one is lost, what waits and what is half open there ends as ever (nothing is sent), but
+   * the listener does not: without any it is nowhere until the interface has one again, the same or another. From its
+   * beginning to its end it has its port alone, on every address: -EADDRINUSE for another listener on it, whichever comes
+   * second. So where it has to go next is never taken. It ends with the interface. A wildcard follows every address
+   * anyway. */
   bool follow;
+  /* Of a wildcard, and of one that follows: AF_INET or AF_INET6 alone (IPV6_V6ONLY's choice, RFC 3493 5.3), 0: both.
+   * Listeners of different families do not meet. */
+  uint8_t family;
   enum stack_overflow overflow;
   struct stack_conn_options conn; /* what each connection begins with */
 };
 
-/* local.addr family 0 is every address; port 0 a random one. A specific bind beside a wildcard (or the reverse) of the
- * same port is -EADDRINUSE: one grant must not shadow another's. -EINVAL: backlog, or an option of conn; -ENONET: the
- * stack has no address; -EADDRNOTAVAIL: not one of its own; -ENOBUFS: a limit, or no memory. */
+/* local.addr family 0 is every address, 0.0.0.0 every one of IPv4, :: every one of IPv6; port 0 a random one. A specific
+ * bind beside a wildcard (or the reverse) of the same port and family is -EADDRINUSE: one grant must not shadow another's.
+ * -EINVAL: backlog, an option of conn, or a family that the address is not of; -ENONET: the stack has no address;
+ * -EADDRNOTAVAIL: not one of its own; -ENOBUFS: a limit, or no memory. */
 int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
                      const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret);
 /* -EAGAIN when none waits. The connection may have data, or be over already. */
@@ -46,7 +51,9 @@ int stack_listener_accept(struct stack_listener *l, const struct stack_conn_ops 
 struct stack_listener *stack_listener_close(struct stack_listener *l);
 
 struct stack_listener_info {
-  struct net_endpoint local; /* addr family 0: every address while bound, none (yet) while not */
+  /* addr family 0: every address while bound, none (yet) while not; unspecified: every one of that family. One that
+   * follows: the first of its addresses. */
+  struct net_endpoint local;
   bool bound;                /* it listens; false: it ended, or waits for an address to follow */
   unsigned backlog, waiting, half_open;
   uint64_t accepted;

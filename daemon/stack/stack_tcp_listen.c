@@ -3,7 +3,8 @@
  * disappears (POSIX would call it ECONNABORTED) and gives its place back.
  *
  * A listener is bound (pcb), or follows an interface that has no address just now (no pcb, follows), or has ended
- * (neither). The first two reserve its port.
+ * (neither). The first two reserve its port. lwIP's pcb of one that follows is bound to no address: which connections
+ * are its own is said here, by whose address they are for.
  */
 #include "stack/stack_listen_private.h"
 #include "stack/stack_table.h"
@@ -16,7 +17,7 @@ struct stack_listener {
   struct stack_listener *port_next; /* of the same port: stack.on_port */
   struct stack *s;
   struct tcp_pcb_listen *pcb; /* NULL: its address is gone */
-  struct stack_if *follows;   /* whose next address it takes then; NULL: it ends */
+  struct stack_if *follows;   /* whose addresses it is at, and whose next it takes; NULL: it ends with its own */
   const struct stack_listener_ops *ops;
   void *arg;
   struct list waiting; /* stack_conn.wait_link */
@@ -25,7 +26,8 @@ struct stack_listener {
   struct stack_conn_options conn; /* of each that comes */
   bool tell_acceptable, tell_ended;
   enum stack_end why;
-  struct net_endpoint local;
+  struct net_endpoint local; /* family 0: every address, or those of follows */
+  uint8_t family;            /* AF_INET, AF_INET6; 0: both */
   uint64_t accepted, dropped, refused;
 };
 
@@ -38,17 +40,38 @@ bool stack_listener_on_port(struct stack *s, uint16_t port) {
   return false;
 }
 
+/* No two of one port can be meant: conflicts() sees to that. */
+static bool is_at(const struct stack_listener *l, const struct net_addr *a) {
+  if (!l->pcb || (l->family && l->family != a->family))
+    return false;
+  if (l->follows)
+    return stack_if_owner(l->s, a) == l->follows;
+  return !l->local.addr.family || net_addr_is_unspecified(&l->local.addr) || net_addr_equal(&l->local.addr, a);
+}
+
 struct tcp_pcb_listen *stack_listener_find(struct stack *s, const ip_addr_t *local, uint16_t port) {
-  struct tcp_pcb_listen *any = NULL;
-  for (const struct stack_listener *l = s->on_port[port]; l; l = l->port_next) {
-    if (!l->pcb || !IP_ADDR_PCB_VERSION_MATCH(l->pcb, local))
-      continue;
-    if (ip_addr_eq(&l->pcb->local_ip, local))
+  struct net_addr a = stack_from_lwip(local);
+  for (const struct stack_listener *l = s->on_port[port]; l; l = l->port_next)
+    if (is_at(l, &a))
       return l->pcb;
-    if (ip_addr_isany(&l->pcb->local_ip))
-      any = l->pcb;
+  return NULL;
+}
+
+/* Of the interface's addresses of that family (0: of either, IPv4 first) one other than `but` (NULL: any). */
+static struct net_addr first_address(const struct stack_if *i, uint8_t family, const struct net_addr *but) {
+  struct net_addr a = stack_if_addr(i);
+  if (a.family && family != AF_INET6 && !(but && net_addr_equal(&a, but)))
+    return a;
+  for (int k = 0; k < LWIP_IPV6_NUM_ADDRESSES && family != AF_INET; k++) {
+    a = stack_from_lwip(netif_ip_addr6(&i->netif, k));
+    if (ip6_addr_isvalid(netif_ip6_addr_state(&i->netif, k)) && !(but && net_addr_equal(&a, but)))
+      return a;
   }
-  return any;
+  return (struct net_addr){0};
+}
+
+static bool has_address(const struct stack_if *i, uint8_t family, const struct net_addr *but) {
+  return first_address(i, family, but).family;
 }
 
 static void dirty(struct stack_listener *l) {
@@ -128,12 +151,18 @@ void stack_listeners_serve(struct stack *s) {
 
 /* --- opening ---------------------------------------------------------------------------------------------------- */
 
+static bool is_one_address(const struct stack_listener *l) {
+  return !l->follows && !net_addr_is_unspecified(&l->local.addr);
+}
+
 /* A wildcard and a specific address of the same port exclude each other: one grant must not shadow another's. Nobody
- * knows which address a listener that follows will have next, so it excludes all: re-opening finds its place free. */
-static bool conflicts(struct stack *s, const struct net_addr *addr, uint16_t port, bool follows) {
-  for (const struct stack_listener *l = s->on_port[port]; l; l = l->port_next) {
-    if (reserves(l) &&
-        (follows || l->follows || !l->local.addr.family || !addr->family || net_addr_equal(&l->local.addr, addr)))
+ * knows which address a listener that follows will have next, so it excludes all: re-opening finds its place free. Two
+ * families are two ports. */
+static bool conflicts(const struct stack_listener *new) {
+  for (const struct stack_listener *l = new->s->on_port[new->local.port]; l; l = l->port_next) {
+    if (!reserves(l) || (l->family && new->family && l->family != new->family))
+      continue;
+    if (!is_one_address(l) || !is_one_address(new) || net_addr_equal(&l->local.addr, &new->local.addr))
       return true;
   }
   return false;
@@ -144,9 +173,18 @@ static bool port_taken(void *arg, uint16_t port) {
   return stack_listener_on_port(arg, port) || stack_table_port_used(port);
 }
 
+/* Where lwIP has it: at its address, or at all of its families. */
+static ip_addr_t place(const struct stack_listener *l) {
+  if (is_one_address(l))
+    return stack_to_lwip(&l->local.addr);
+  return (ip_addr_t){.type = l->family == AF_INET    ? IPADDR_TYPE_V4
+                             : l->family == AF_INET6 ? IPADDR_TYPE_V6
+                                                     : IPADDR_TYPE_ANY};
+}
+
 static int open_pcb(struct stack_listener *l) {
-  struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_V4);
-  ip_addr_t a = stack_to_lwip(&l->local.addr);
+  ip_addr_t a = place(l);
+  struct tcp_pcb *pcb = tcp_new_ip_type(IP_GET_TYPE(&a));
   if (!pcb)
     return -ENOBUFS;
   ip_set_option(pcb, SOF_REUSEADDR); /* connections of an earlier listener may be there still */
@@ -163,37 +201,61 @@ static int open_pcb(struct stack_listener *l) {
   return 0;
 }
 
-int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
-                     const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret) {
-  struct net_addr addr = net_addr_is_unspecified(&local->addr) ? (struct net_addr){0} : local->addr;
-  if (o->backlog < 1 || o->backlog > STACK_LISTEN_BACKLOG_MAX || !stack_conn_options_valid(&o->conn))
+/* What it is to be, without a port where that is to be chosen. */
+static int describe(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
+                    struct stack_listener *ret) {
+  bool every = net_addr_is_unspecified(&local->addr);
+  uint8_t family = o->family ? o->family : every ? local->addr.family : 0;
+  if (o->backlog < 1 || o->backlog > STACK_LISTEN_BACKLOG_MAX || !stack_conn_options_valid(&o->conn) ||
+      (o->family && o->family != AF_INET && o->family != AF_INET6) ||
+      (o->family && every && local->addr.family && local->addr.family != o->family))
     return -EINVAL;
   if (!stack_has_address(s))
     return -ENONET;
-  struct stack_if *i = addr.family ? stack_if_owner(s, &addr) : NULL;
-  if (addr.family && !i)
+  struct stack_if *i = every ? NULL : stack_if_owner(s, &local->addr);
+  if (!every && !i)
     return -EADDRNOTAVAIL;
-  struct stack_if *follows = o->follow && i && !i->gone ? i : NULL;
-  uint16_t port = local->port ? local->port : stack_random_port(port_taken, s);
-  if (!port || conflicts(s, &addr, port, follows != NULL))
+  *ret = (struct stack_listener){.s = s, .follows = o->follow && i ? i : NULL, .backlog = o->backlog,
+                                 .overflow = o->overflow, .conn = o->conn, .family = family, .local = *local};
+  if (ret->follows)
+    ret->local.addr = (struct net_addr){0};
+  else if (every)
+    ret->local.addr = (struct net_addr){.family = family};
+  else if (family && family != local->addr.family)
+    return -EINVAL;
+  else
+    ret->family = local->addr.family;
+  return ret->follows && !has_address(i, family, NULL) ? -EADDRNOTAVAIL : 0;
+}
+
+int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
+                     const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret) {
+  struct stack_listener new;
+  int r = describe(s, local, o, &new);
+  if (r < 0)
+    return r;
+  if (!new.local.port)
+    new.local.port = stack_random_port(port_taken, s);
+  if (!new.local.port || conflicts(&new))
     return -EADDRINUSE;
   if (s->n_listeners >= s->limits.listeners)
     return stack_refuse(s, STACK_LIMIT_LISTENERS);
-  struct stack_listener *l = calloc(1, sizeof(*l));
+  struct stack_listener *l = malloc(sizeof(*l));
   if (!l)
     return -ENOBUFS;
-  *l = (struct stack_listener){.s = s, .ops = ops, .arg = arg, .follows = follows, .backlog = o->backlog,
-                               .overflow = o->overflow, .conn = o->conn, .local = {.addr = addr, .port = port}};
+  *l = new;
+  l->ops = ops;
+  l->arg = arg;
   list_init(&l->waiting);
   list_init(&l->dirty_link);
-  int r = open_pcb(l);
+  r = open_pcb(l);
   if (r < 0) {
     free(l);
     return r;
   }
   list_append(&s->listeners, &l->link);
-  l->port_next = s->on_port[port];
-  s->on_port[port] = l;
+  l->port_next = s->on_port[l->local.port];
+  s->on_port[l->local.port] = l;
   s->n_listeners++;
   *ret = l;
   return 0;
@@ -258,15 +320,15 @@ static void end(struct stack_listener *l, enum stack_end why) {
   dirty(l);
 }
 
+/* Who is at that address and at others too has only lost connections, and stack_tcp.c has ended those. */
 void stack_listeners_address_lost(struct stack *s, const struct net_addr *a) {
   list_for_each(k, &s->listeners) {
     struct stack_listener *l = list_entry(k, struct stack_listener, link);
-    if (!l->pcb || !l->local.addr.family || !net_addr_equal(&l->local.addr, a))
+    if (!l->pcb || !(l->follows ? is_at(l, a) && !has_address(l->follows, l->family, a)
+                                : is_one_address(l) && net_addr_equal(&l->local.addr, a)))
       continue;
     drop_pcb(l, false, STACK_END_ADDRESS_LOST);
-    if (l->follows)
-      l->local.addr = (struct net_addr){0};
-    else
+    if (!l->follows || l->follows->gone)
       end(l, STACK_END_ADDRESS_LOST);
   }
 }
@@ -274,29 +336,33 @@ void stack_listeners_address_lost(struct stack *s, const struct net_addr *a) {
 void stack_listeners_address_gained(struct stack *s, const struct stack_if *i) {
   list_for_each(k, &s->listeners) {
     struct stack_listener *l = list_entry(k, struct stack_listener, link);
-    if (l->follows != i || l->pcb)
+    if (l->follows != i || l->pcb || !has_address(i, l->family, NULL))
       continue;
-    l->local.addr = stack_if_addr(i);
     if (open_pcb(l) < 0)
       end(l, STACK_END_LIMIT); /* conflicts() left no other reason than memory */
   }
 }
 
+/* One that has an address keeps it, and ends with that, unless the interface is forgotten altogether. */
 void stack_listeners_if_gone(struct stack *s, const struct stack_if *i) {
   list_for_each(k, &s->listeners) {
     struct stack_listener *l = list_entry(k, struct stack_listener, link);
-    if (l->follows != i)
+    if (l->follows != i || (l->pcb && i->gone))
       continue;
-    l->follows = NULL;
-    if (!l->pcb)
-      end(l, STACK_END_ADDRESS_LOST);
+    drop_pcb(l, false, STACK_END_ADDRESS_LOST);
+    end(l, STACK_END_ADDRESS_LOST);
   }
 }
 
 void stack_listener_info(const struct stack_listener *l, struct stack_listener_info *ret) {
   unsigned pending = l->pcb ? l->pcb->accepts_pending : 0;
+  struct net_endpoint local = {.port = l->local.port};
+  if (!l->follows)
+    local.addr = l->local.addr;
+  else if (l->pcb)
+    local.addr = first_address(l->follows, l->family, NULL);
   *ret = (struct stack_listener_info){
-      .local = l->local,
+      .local = local,
       .bound = l->pcb != NULL,
       .backlog = l->backlog,
       .waiting = l->n_waiting,

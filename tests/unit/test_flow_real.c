@@ -335,7 +335,7 @@ Test(flow_real, a_listener_that_follows) {
   struct end before, after;
   rig_tables(&r);
   ear_open(&r, &e, &(const struct stack_listen_options){.backlog = 4, .follow = true});
-  cr_expect_str_eq(name_of(e.fd, false), "0.0.0.0:80");
+  cr_expect_str_eq(name_of(e.fd, false), "[::]:80");
   dial(&r, &before);
   const int first = take(&e);
   const struct net_addr next = addr_of("10.0.0.77");
@@ -349,7 +349,7 @@ Test(flow_real, a_listener_that_follows) {
   dial(&r, &after);
   const int second = take(&e);
   cr_assert_geq(second, 0);
-  cr_expect_str_eq(name_of(second, false), "10.0.0.77:80");
+  cr_expect_str_eq(name_of(second, false), "[::ffff:10.0.0.77]:80");
   cr_expect(!e.ended);
   close(first);
   close(second);
