@@ -49,10 +49,18 @@ static bool resolver_equal(const struct names_config *a, const struct names_conf
   return true;
 }
 
+/* A server that says less than every host must take (RFC 791) is not believed: it would only make us slow. */
+static void limit_mtu(struct netconf *n, const struct netconf_brought *b) {
+  bool sane = b->mtu >= NIC_MTU_MIN;
+  (void)stack_if_limit_mtu(n->iface, AF_INET, sane ? b->mtu : 0, sane ? b->mtu_origin : NULL);
+}
+
 void netconf_changed(struct netconf *n) {
   struct names_config c = {0};
+  const struct netconf_brought *ip4 = netconf_ip4_brought(n->ip4);
+  limit_mtu(n, ip4);
   merge(&c, &n->cfg.resolver);
-  merge(&c, &netconf_ip4_brought(n->ip4)->resolver);
+  merge(&c, &ip4->resolver);
   if (n->resolver_told && resolver_equal(&c, &n->resolver))
     return;
   n->resolver = c;

@@ -88,6 +88,8 @@ static void bring(struct netconf_ip4 *p, const struct dhcp4_params *params) {
       d->origin = "dhcp";
     }
     b->resolver.search_present = params->search_present;
+    b->mtu = params->mtu;
+    b->mtu_origin = "dhcp";
   }
   netconf_changed(p->n);
 }
