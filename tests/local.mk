@@ -49,6 +49,7 @@ CRITERION_TESTS += tests/unit/test_clients_cat
 tests_unit_test_clients_cat_LDADD = $(tests_unit_test_libcapnet_call_LDADD)
 CRITERION_TESTS += tests/unit/test_stack_dgram
 CRITERION_TESTS += tests/unit/test_stack_hostile
+CRITERION_TESTS += tests/unit/test_stack_if6
 CRITERION_TESTS += tests/unit/test_stack_lwip
 CRITERION_TESTS += tests/unit/test_stack_sack
 CRITERION_TESTS += tests/unit/test_stack_rto

@@ -129,7 +129,11 @@ static const char *neighbour_state(enum stack_neigh_state s) {
   switch (s) {
   case STACK_NEIGH_PENDING: return "pending";
   case STACK_NEIGH_STABLE: return "reachable";
-  case STACK_NEIGH_REREQUESTING: return "stale";
+  case STACK_NEIGH_REREQUESTING:
+  case STACK_NEIGH_STALE: return "stale";
+  case STACK_NEIGH_DELAY: return "delay";
+  case STACK_NEIGH_PROBE: return "probe";
+  case STACK_NEIGH_FAILED: return "failed";
   }
   return "?";
 }
@@ -144,11 +148,11 @@ static void on_neighbour(void *arg, const struct stack_neigh_info *info) {
     return;
   m->interface = page_string(c->page, info->ifname);
   m->address = page_string(c->page, net_addr_format(&info->addr, buf));
-  if (info->state != STACK_NEIGH_PENDING)
+  if (info->state != STACK_NEIGH_PENDING && info->state != STACK_NEIGH_FAILED)
     m->mac = page_string(c->page, net_mac_format(info->mac, buf));
   m->state = page_string(c->page, neighbour_state(info->state));
   m->has_gateway = 1;
-  m->gateway = netconf_of(c->room, info->ifname, &nc) && net_addr_equal(&nc.gateway, &info->addr);
+  m->gateway = info->router || (netconf_of(c->room, info->ifname, &nc) && net_addr_equal(&nc.gateway, &info->addr));
 }
 
 void status_neighbours(struct cap_status_room *room, struct status_page *p) {

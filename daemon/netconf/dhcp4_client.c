@@ -97,7 +97,7 @@ int dhcp4_client_new(struct loop *loop, struct stack_if *iface, const char *host
   dhcp4_init(&c->machine, &cfg, info.link_up);
   int r = loop_timer_new(loop, CLOCK_ID_BOOT, on_timer, c, &c->timer);
   if (r == 0)
-    r = stack_udp_open_if(iface, DHCP4_CLIENT_PORT, &udp_ops, c, &c->udp);
+    r = stack_udp_open_if(iface, AF_INET, DHCP4_CLIENT_PORT, &udp_ops, c, &c->udp);
   if (r < 0) {
     dhcp4_client_free(c);
     return r;

@@ -13,17 +13,29 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_icmp.c \
   daemon/stack/stack_if.c \
   daemon/stack/stack_if_mtu.c \
+  daemon/stack/stack_if6.c \
+  daemon/stack/stack_if6.h \
+  daemon/stack/stack_in6.c \
+  daemon/stack/stack_ip6.h \
   daemon/stack/stack_limit.c \
   daemon/stack/stack_limits.h \
   daemon/stack/stack_listen.h \
   daemon/stack/stack_listen_private.h \
+  daemon/stack/stack_mld.c \
+  daemon/stack/stack_nd.c \
   daemon/stack/stack_neigh.c \
+  daemon/stack/stack_neigh6.c \
+  daemon/stack/stack_out6.c \
   daemon/stack/stack_pcb.h \
   daemon/stack/stack_pmtu.c \
   daemon/stack/stack_pmtu.h \
   daemon/stack/stack_port.c \
   daemon/stack/stack_private.h \
   daemon/stack/stack_rand.c \
+  daemon/stack/stack_reass6.c \
+  daemon/stack/stack_route.c \
+  daemon/stack/stack_route.h \
+  daemon/stack/stack_source.c \
   daemon/stack/stack_table.c \
   daemon/stack/stack_table.h \
   daemon/stack/stack_tcp.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The stack as a whole: its life, the end of a turn, its counters.
  */
+#include "stack/stack_ip6.h"
 #include "stack/stack_listen_private.h"
 #include "stack/stack_table.h"
 
@@ -72,6 +73,12 @@ int stack_new(struct loop *loop, struct stack **ret) {
   init_once();
   int r = stack_timers_init(s);
   if (r >= 0)
+    r = stack_neigh6_init(s);
+  if (r >= 0)
+    r = stack_reass6_init(s);
+  if (r >= 0)
+    r = stack_mld_init(s);
+  if (r >= 0)
     r = stack_icmp_init(s);
   if (r < 0) {
     stack_free(s);
@@ -89,6 +96,9 @@ struct stack *stack_free(struct stack *s) {
   list_for_each(l, &s->ifs)
     stack_if_free(list_entry(l, struct stack_if, link));
   stack_neigh_forget(s);
+  stack_mld_done(s);
+  stack_reass6_done(s);
+  stack_neigh6_done(s);
   stack_timers_done(s);
   loop_task_cancel(&s->turn);
   free(s);
@@ -105,6 +115,9 @@ void stack_get_stats(const struct stack *s, struct stack_stats *ret) {
       .short_arp = s->short_arp,
       .bad_ethertype = s->bad_ethertype,
       .bad_checksum = s->bad_checksum + lwip_stats.ip.chkerr + lwip_stats.tcp.chkerr + lwip_stats.udp.chkerr,
+      .ip6_refused = s->ip6_refused,
+      .nd_refused = s->nd_refused,
+      .nd_redirects = s->nd_redirects,
       .icmp_malformed = s->icmp_malformed,
       .syn_dropped = s->syn_dropped,
       .pmtu_reduced = s->pmtu_reduced,

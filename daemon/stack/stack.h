@@ -54,30 +54,54 @@ struct stack_if_info {
   const char *mtu_origin;
   bool link_up;
   const char *state; /* "up", "down" (the link), "gone" (the device) */
-  struct net_addr addr; /* family 0: none */
+  struct net_addr addr; /* IPv4, family 0: none. All of them: stack_if_addr_each */
   uint8_t prefix_len;
   struct net_addr gateway;
+  unsigned mtu6; /* 0: less than IPv6 needs */
+  const char *mtu6_origin;
+  unsigned metric;
   struct nic_counters nic;
   char offloads[NIC_FEATURES_TEXT_MAX]; /* "tx-csum …" or "none" */
 };
 void stack_if_info(const struct stack_if *i, struct stack_if_info *ret);
 void stack_if_each(struct stack *s, void (*fn)(void *arg, const struct stack_if_info *info), void *arg);
 
-enum stack_neigh_state { STACK_NEIGH_PENDING, STACK_NEIGH_STABLE, STACK_NEIGH_REREQUESTING };
+enum stack_addr_state { STACK_ADDR_TENTATIVE, STACK_ADDR_PREFERRED, STACK_ADDR_DEPRECATED };
+struct stack_if_addr_info {
+  struct net_addr addr;
+  uint8_t prefix_len;
+  enum stack_addr_state state;
+};
+/* The IPv4 address first, then the IPv6 ones. */
+void stack_if_addr_each(const struct stack_if *i, void (*fn)(void *arg, const struct stack_if_addr_info *info), void *arg);
+
+/* REREQUESTING is ARP's; STALE to FAILED are those of RFC 4861 5.1 (FAILED: a router that does not answer). */
+enum stack_neigh_state {
+  STACK_NEIGH_PENDING,
+  STACK_NEIGH_STABLE,
+  STACK_NEIGH_REREQUESTING,
+  STACK_NEIGH_STALE,
+  STACK_NEIGH_DELAY,
+  STACK_NEIGH_PROBE,
+  STACK_NEIGH_FAILED
+};
 struct stack_neigh_info {
   const char *ifname;
   struct net_addr addr;
-  uint8_t mac[6]; /* zero while pending */
+  uint8_t mac[6]; /* zero while pending and when failed */
   enum stack_neigh_state state;
+  bool router; /* IPv6: it says so */
 };
 void stack_neigh_each(struct stack *s, void (*fn)(void *arg, const struct stack_neigh_info *info), void *arg);
 
 /* Which way a datagram to dst would go. -ENONET without an address, -ENETUNREACH without a route. Sends nothing. */
 struct stack_route_info {
   const char *ifname;
-  struct net_prefix dst;   /* 0.0.0.0/0 for the default route */
+  struct net_prefix dst;   /* 0.0.0.0/0 or ::/0 for the default route */
   struct net_addr gateway; /* family 0: on link */
-  struct net_addr source;
+  struct net_addr source;  /* family 0: none that would do */
+  unsigned metric;         /* the interface's */
+  bool unreachable;        /* the gateway does not answer */
 };
 int stack_route_lookup(struct stack *s, const struct net_addr *dst, struct stack_route_info *ret);
 void stack_route_each(struct stack *s, void (*fn)(void *arg, const struct stack_route_info *info), void *arg);
@@ -91,6 +115,9 @@ bool stack_is_broadcast(struct stack *s, const struct net_addr *a);
 struct stack_stats {
   uint64_t asserts; /* lwIP assertions that would have ended the process */
   uint64_t short_frames, short_arp, bad_ethertype, bad_checksum; /* dropped before or in lwIP */
+  uint64_t ip6_refused;  /* impossible source or destination, headers or fragments that are not taken */
+  uint64_t nd_refused;   /* neighbour discovery and queries for groups that break their rules */
+  uint64_t nd_redirects; /* not followed */
   uint64_t icmp_malformed;
   uint64_t syn_dropped; /* backlog of a listener was full, and it did not refuse */
   uint64_t no_memory;                  /* an allocation failed */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Addresses of the interfaces, and the routes that follow from them.
+ * IPv4 addresses of the interfaces, and whose an address is.
  */
+#include "stack/stack_ip6.h"
 #include "stack/stack_listen_private.h"
 
 #include "lwip/etharp.h"
@@ -42,16 +43,6 @@ static int check_address(struct stack *s, const struct stack_if *i, const struct
   return owner && owner != i ? -EADDRINUSE : 0;
 }
 
-static void set_default(struct stack *s) {
-  struct netif *def = NULL;
-  list_for_each(l, &s->ifs) {
-    struct stack_if *i = list_entry(l, struct stack_if, link);
-    if (!def && !ip4_addr_isany(netif_ip4_gw(&i->netif)))
-      def = &i->netif;
-  }
-  netif_set_default(def);
-}
-
 /* So that status knows it, and the first packet does not wait. */
 void stack_if_ask_gateway(struct stack_if *i) {
   if (!ip4_addr_isany(netif_ip4_gw(&i->netif)) && netif_is_link_up(&i->netif))
@@ -73,7 +64,6 @@ int stack_if_set_ipv4(struct stack_if *i, const struct net_addr *addr, uint8_t p
   ip4_addr_t m = {.addr = lwip_htonl(mask_of(prefix_len))};
   i->prefix_len = prefix_len;
   netif_set_addr(&i->netif, ip_2_ip4(&a), &m, ip_2_ip4(&g));
-  set_default(s);
   if (fresh)
     stack_listeners_address_gained(s, i);
   if (new_gw)
@@ -89,7 +79,6 @@ void stack_if_clear_ipv4(struct stack_if *i) {
     lose(i, &old);
   i->prefix_len = 0;
   netif_set_addr(&i->netif, IP4_ADDR_ANY4, IP4_ADDR_ANY4, IP4_ADDR_ANY4);
-  set_default(i->s);
   stack_kick(i->s);
 }
 
@@ -99,32 +88,28 @@ struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a) {
   list_for_each(l, &s->ifs) {
     struct stack_if *i = list_entry(l, struct stack_if, link);
     struct net_addr own = stack_if_addr(i);
-    if (own.family && net_addr_equal(&own, a))
+    if ((own.family && net_addr_equal(&own, a)) || stack_if6_usable(i, a))
       return i;
   }
   return NULL;
 }
 
-bool stack_if_reaches(const struct stack_if *i, const struct net_addr *dst) {
-  struct net_prefix p = on_link(i);
-  return netif_is_link_up(&i->netif) && (net_prefix_contains(&p, dst) || !ip4_addr_isany(netif_ip4_gw(&i->netif)));
-}
-
-/* As etharp_output decides it. */
-struct net_addr stack_if_next_hop(const struct stack_if *i, const struct net_addr *dst) {
-  struct net_prefix p = on_link(i);
-  bool direct = net_prefix_contains(&p, dst) || net_addr_class(dst) == NET_LINK_LOCAL;
-  return direct ? *dst : stack_from_ip4(netif_ip4_gw(&i->netif));
-}
-
 bool stack_has_address(struct stack *s) {
-  list_for_each(l, &s->ifs)
-    if (stack_if_addr(list_entry(l, struct stack_if, link)).family)
+  list_for_each(l, &s->ifs) {
+    const struct stack_if *i = list_entry(l, struct stack_if, link);
+    if (stack_if_addr(i).family || stack_if6_has_usable(i))
       return true;
+  }
   return false;
 }
 
-bool stack_is_own(struct stack *s, const struct net_addr *a) { return stack_if_owner(s, a) != NULL; }
+/* One that is tentative, too: nobody is to reach it by calling it somebody else's. */
+bool stack_is_own(struct stack *s, const struct net_addr *a) {
+  list_for_each(l, &s->ifs)
+    if (stack_if6_slot(list_entry(l, struct stack_if, link), a) >= 0)
+      return true;
+  return stack_if_owner(s, a) != NULL;
+}
 
 bool stack_is_broadcast(struct stack *s, const struct net_addr *a) {
   if (net_addr_class(a) == NET_BROADCAST)
@@ -138,71 +123,4 @@ bool stack_is_broadcast(struct stack *s, const struct net_addr *a) {
       return true;
   }
   return false;
-}
-
-/* Longest prefix first; between equals an interface that does not itself own dst, so that two interfaces on one wire
- * talk over it. The default route comes last. */
-int stack_route(struct stack *s, const struct net_addr *dst, struct stack_if **ret) {
-  struct stack_if *best = NULL, *def = NULL;
-  int score = -1;
-  bool any = false;
-  if (dst->family != AF_INET)
-    return stack_has_address(s) ? -ENETUNREACH : -ENONET;
-  list_for_each(l, &s->ifs) {
-    struct stack_if *i = list_entry(l, struct stack_if, link);
-    struct net_addr own = stack_if_addr(i);
-    if (!own.family)
-      continue;
-    any = true;
-    if (!netif_is_link_up(&i->netif))
-      continue;
-    struct net_prefix p = on_link(i);
-    int v = 2 * p.len + !net_addr_equal(&own, dst);
-    bool match = net_prefix_contains(&p, dst) || net_addr_class(dst) == NET_BROADCAST;
-    if (match && v > score) {
-      score = v;
-      best = i;
-    }
-    if (!def && !ip4_addr_isany(netif_ip4_gw(&i->netif)))
-      def = i;
-  }
-  if (!best)
-    best = def;
-  if (!best)
-    return any ? -ENETUNREACH : -ENONET;
-  *ret = best;
-  return 0;
-}
-
-static void describe(const struct stack_if *i, bool is_default, struct stack_route_info *ret) {
-  *ret = (struct stack_route_info){.ifname = i->name, .dst = on_link(i), .source = stack_if_addr(i)};
-  if (is_default) {
-    ret->dst = (struct net_prefix){.addr = net_addr_v4(0), .len = 0};
-    ret->gateway = stack_from_ip4(netif_ip4_gw(&i->netif));
-  }
-}
-
-int stack_route_lookup(struct stack *s, const struct net_addr *dst, struct stack_route_info *ret) {
-  struct stack_if *i;
-  int r = stack_route(s, dst, &i);
-  if (r < 0)
-    return r;
-  struct net_prefix p = on_link(i);
-  describe(i, !net_prefix_contains(&p, dst), ret);
-  return 0;
-}
-
-void stack_route_each(struct stack *s, void (*fn)(void *arg, const struct stack_route_info *info), void *arg) {
-  list_for_each(l, &s->ifs) {
-    struct stack_if *i = list_entry(l, struct stack_if, link);
-    struct stack_route_info info;
-    if (!stack_if_addr(i).family)
-      continue;
-    describe(i, false, &info);
-    fn(arg, &info);
-    if (ip4_addr_isany(netif_ip4_gw(&i->netif)))
-      continue;
-    describe(i, true, &info);
-    fn(arg, &info);
-  }
 }

@@ -17,12 +17,15 @@ struct stack_udp_ops {
   void (*ended)(void *arg);
 };
 
-/* local NULL or port 0: a random port (RFC 6056). -EADDRINUSE, -ENONET, -EADDRNOTAVAIL. */
+/* local NULL or port 0: a random port (RFC 6056). Without an address it is of both families, with "0.0.0.0" or "::" of
+ * the one. -EADDRINUSE, -ENONET, -EADDRNOTAVAIL. */
 int stack_udp_open(struct stack *s, const struct net_endpoint *local, const struct stack_udp_ops *ops, void *arg,
                    struct stack_udp **ret);
-/* Bound to one interface, which need not have an address; may send and receive broadcasts, from 0.0.0.0 while it has
- * no address: for DHCP. What arrives for `port` is taken whatever its destination address. */
-int stack_udp_open_if(struct stack_if *i, uint16_t port, const struct stack_udp_ops *ops, void *arg,
+/* Bound to one interface, for DHCP. IPv4: it need not have an address; may send and receive broadcasts, from 0.0.0.0
+ * while there is no address, and what arrives for `port` is taken whatever its destination address. IPv6: sends from the
+ * link-local address (-EADDRNOTAVAIL while there is none that is usable), to other addresses of this link and to groups.
+ * -EINVAL: no port, no family. */
+int stack_udp_open_if(struct stack_if *i, uint8_t family, uint16_t port, const struct stack_udp_ops *ops, void *arg,
                       struct stack_udp **ret);
 struct stack_udp *stack_udp_close(struct stack_udp *u);
 struct net_endpoint stack_udp_local(const struct stack_udp *u);

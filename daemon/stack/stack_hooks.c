@@ -36,19 +36,6 @@ int stack_hook_output_later(const struct tcp_pcb *pcb) { return stack_tcp_output
 u16_t stack_hook_tcp_path_mss(const struct tcp_pcb *pcb) { return stack_tcp_path_mss(stack_the(), pcb); }
 int stack_hook_tcp_timed_out(struct tcp_pcb *pcb) { return stack_tcp_timed_out(pcb); }
 
-/* What has one of our addresses as its source leaves through that address's interface or not at all, even when another
- * one is nearer or this one has no link: so two interfaces of one stack behave like two hosts. */
-struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest _unused_) {
-  struct netif *n;
-  if (!src || ip4_addr_isany(src))
-    return NULL;
-  NETIF_FOREACH(n) {
-    if (ip4_addr_eq(netif_ip4_addr(n), src))
-      return n;
-  }
-  return NULL;
-}
-
 /* Martians, and the strong host model (RFC 1122 3.3.4.2): a packet is for the address of the interface it came in
  * by. No group is ever joined. */
 static bool martian(const struct ip_hdr *h, struct netif *inp) {

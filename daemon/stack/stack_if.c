@@ -6,15 +6,18 @@
  * gets that as a pbuf; one that lwIP made goes to the device while it is still in lwIP's hands, from where its bytes lie: an acknowledgement in
  * the same turn may free them, and a segment that somebody else refers to is not retransmitted.
  */
+#include "stack/stack_ip6.h"
 #include "stack/stack_listen_private.h"
+#include "stack/stack_route.h"
 
 #include "nic/nic_gso.h"
 
 #include "lwip/etharp.h"
-#include "lwip/ethip6.h"
 #include "lwip/ip4.h"
+#include "lwip/ip6.h"
 #include "lwip/prot/ethernet.h"
 #include "lwip/prot/ip4.h"
+#include "lwip/prot/ip6.h"
 #include "netif/ethernet.h"
 
 #define ETH_LEN 14u
@@ -103,7 +106,7 @@ static unsigned ethertype(const uint8_t *frame) { return (unsigned)frame[12] << 
 
 /* Four bytes over the MTU are a VLAN tag's, which a device may count differently. */
 static size_t longest(const struct stack_if *i, const struct nic_rx *f) {
-  return f->off.gso == NIC_GSO_TCP4 ? NIC_SUPER_MAX : i->nic->mtu + ETH_LEN + 4u;
+  return f->off.gso != NIC_GSO_NONE ? NIC_SUPER_MAX : i->nic->mtu + ETH_LEN + 4u;
 }
 
 static bool acceptable(struct stack_if *i, const struct nic_rx *f) {
@@ -128,7 +131,10 @@ static bool acceptable(struct stack_if *i, const struct nic_rx *f) {
       return true;
     s->short_frames++;
     return false;
-  case ETHTYPE_IPV6: /* no address, hence nobody to be asked for */
+  case ETHTYPE_IPV6:
+    if (head >= ETH_LEN + IP6_HLEN)
+      return true;
+    s->short_frames++;
     return false;
   default:
     s->bad_ethertype++;
@@ -191,7 +197,7 @@ static bool vouched(const struct nic_rx *f) {
 }
 
 /* The Ethernet header is stepped over here: with it the largest super-frame is longer than lwIP can count. */
-static void input_ip4(struct stack_if *i, struct nic_rx *f) {
+static void input_ip(struct stack_if *i, struct nic_rx *f, err_t (*ip_input)(struct pbuf *p, struct netif *inp)) {
   bool group = f->buf->data[0] & 1;
   u16_t gso_size = f->off.gso != NIC_GSO_NONE ? f->off.gso_size : 0;
   NETIF_SET_CHECKSUM_CTRL(&i->netif, vouched(f) ? (u16_t)(checksums(i) & ~CHECK_L4) : checksums(i));
@@ -202,12 +208,13 @@ static void input_ip4(struct stack_if *i, struct nic_rx *f) {
   p->gso_size = gso_size;
   if (group)
     p->flags |= PBUF_FLAG_LLBCAST;
-  ip4_input(p, &i->netif);
+  ip_input(p, &i->netif);
 }
 
 static void input(struct stack_if *i, struct nic_rx *f) {
-  if (ethertype(f->buf->data) == ETHTYPE_IP) {
-    input_ip4(i, f);
+  unsigned type = ethertype(f->buf->data);
+  if (type == ETHTYPE_IP || type == ETHTYPE_IPV6) {
+    input_ip(i, f, type == ETHTYPE_IP ? ip4_input : ip6_input);
     return;
   }
   struct pbuf *p = wrap_frame(f, 0);
@@ -230,9 +237,11 @@ static void set_link(struct stack_if *i, bool up) {
   if (up) {
     netif_set_link_up(&i->netif);
     stack_if_ask_gateway(i);
+    stack_mld_link_up(i);
   } else {
     netif_set_link_down(&i->netif);
     etharp_cleanup_netif(&i->netif);
+    stack_neigh6_clear(i);
   }
 }
 
@@ -282,12 +291,12 @@ static err_t init_netif(struct netif *n) {
   struct stack_if *i = n->state;
   n->name[0] = 'c';
   n->name[1] = 'n';
-  n->mtu = (u16_t)i->nic->mtu;
+  n->mtu = n->mtu6 = (u16_t)i->nic->mtu;
   n->hwaddr_len = ETH_HWADDR_LEN;
   memcpy(n->hwaddr, i->nic->mac, ETH_HWADDR_LEN);
   n->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET;
-  n->output = etharp_output;
-  n->output_ip6 = ethip6_output;
+  n->output = stack_output_ip4;
+  n->output_ip6 = stack_output_ip6;
   n->linkoutput = linkoutput;
   n->gso_max = SEGMENT_MAX;
   NETIF_SET_CHECKSUM_CTRL(n, checksums(i));
@@ -318,6 +327,8 @@ int stack_if_add(struct stack *s, struct nic *nic, const char *name, const struc
   i->up = up;
   i->up_arg = arg;
   strcpy(i->name, name);
+  list_init(&i->groups);
+  stack_if_set_nd(i, 0, 0, 0);
   list_append(&s->ifs, &i->link);
   s->n_ifs++;
   netif_add_noaddr(&i->netif, i, init_netif, ethernet_input);
@@ -335,8 +346,13 @@ int stack_if_add(struct stack *s, struct nic *nic, const char *name, const struc
 
 struct stack_if *stack_if_free(struct stack_if *i) {
   stack_if_clear_ipv4(i);
+  stack_if6_clear(i);
+  stack_nd_close(i->nd);
   stack_listeners_if_gone(i->s, i);
   netif_remove(&i->netif);
+  stack_reass6_forget(i->s, i);
+  stack_mld_clear(i);
+  stack_route_clear(i);
   list_remove(&i->link);
   i->s->n_ifs--;
   nic_free(i->nic);
@@ -357,6 +373,9 @@ void stack_if_info(const struct stack_if *i, struct stack_if_info *ret) {
       .kind = i->nic->ops->kind,
       .mtu = stack_if_mtu(i, AF_INET),
       .mtu_origin = stack_if_mtu_origin(i, AF_INET),
+      .mtu6 = stack_if_can_ip6(i) ? stack_if_mtu(i, AF_INET6) : 0,
+      .mtu6_origin = stack_if_mtu_origin(i, AF_INET6),
+      .metric = i->metric,
       .link_up = netif_is_link_up(&i->netif),
       .state = state_name(i),
       .addr = stack_if_addr(i),

@@ -21,9 +21,7 @@ const char *stack_if_mtu_origin(const struct stack_if *i, uint8_t family) {
  * for it from nobody. */
 void stack_if_mtu_changed(struct stack_if *i) {
   i->netif.mtu = (u16_t)stack_if_mtu(i, AF_INET);
-#if LWIP_ND6_ALLOW_RA_UPDATES
   i->netif.mtu6 = (u16_t)stack_if_mtu(i, AF_INET6);
-#endif
   stack_tcp_mtu_changed(i);
 }
 

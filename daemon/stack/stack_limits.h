@@ -2,8 +2,10 @@
  * Every limit of the room, in one place; what each refused is counted (stack_stats.refused). What lwIP has to know when
  * it is compiled stands in lwip-port/lwipopts.h and is named here:
  *
- *   neighbours        ARP_TABLE_SIZE 64 entries, the oldest gives way; ARP_QUEUE_LEN packets wait for each
- *   fragments         IP_REASS_MAX_PBUFS 128 fragments, and so many datagrams, for IP_REASS_MAXAGE seconds
+ *   neighbours        ARP_TABLE_SIZE 64 entries, the oldest gives way; ARP_QUEUE_LEN packets wait for each;
+ *                     IPv6: STACK_NEIGH6_MAX, the one that we sent to longest ago gives way (stack_neigh6.c)
+ *   fragments         IP_REASS_MAX_PBUFS 128 fragments, and so many datagrams, for IP_REASS_MAXAGE seconds; IPv6: as
+ *                     many again, for 60 seconds (stack_reass6.c)
  *   out of order      TCP_OOSEQ_MAX_BYTES and TCP_OOSEQ_MAX_PBUFS for each connection
  *   path MTUs         STACK_PMTU_ENTRIES destinations, for ten minutes each
  *   to oneself        LWIP_LOOPBACK_MAX_PBUFS packets on the way, NETIF_LOOP_POLL_MAX of them handled in one turn
@@ -56,6 +58,8 @@ enum stack_limit {
   STACK_LIMIT_COUNT
 };
 const char *stack_limit_name(enum stack_limit l); /* "connections", "udp_sockets", … */
+
+#define STACK_NEIGH6_MAX 256
 
 struct stack;
 void stack_set_limits(struct stack *s, const struct stack_limits *l);

@@ -2,12 +2,13 @@
  * Neighbours: what is known of them, and what becomes of packets for one that does not answer. That is found out while
  * lwIP's clock is being moved, in the middle of anybody's call, so it is only noted there and told in the turn.
  */
-#include "stack/stack_private.h"
+#include "stack/stack_ip6.h"
+#include "stack/stack_route.h"
 
 #include "capnet_hooks.h"
 #include "lwip/etharp.h"
 
-#define QUOTE_MAX (60u + 8u) /* the longest IP header, and what identifies the sender behind it */
+#define QUOTE_MAX (60u + 8u) /* the longest IPv4 header, and what identifies the sender behind it; enough for IPv6's */
 
 struct undelivered {
   struct list link;
@@ -17,18 +18,27 @@ struct undelivered {
   uint8_t quote[QUOTE_MAX];
 };
 
-/* At most ARP_TABLE_SIZE times ARP_QUEUE_LEN of them at once. Without memory nobody is told, and time-outs decide. */
-void stack_hook_unanswered(struct netif *n, const ip4_addr_t *hop, struct pbuf *p) {
-  struct stack *s = stack_the();
-  struct undelivered *u = s ? calloc(1, sizeof(*u)) : NULL;
+/* At most as many at once as there are neighbours, times ARP_QUEUE_LEN. Without memory nobody is told, and time-outs
+ * decide. */
+void stack_neigh_unanswered(struct stack_if *i, const struct net_addr *hop, const struct pbuf *p) {
+  struct stack *s = i->s;
+  struct undelivered *u = calloc(1, sizeof(*u));
   if (!u)
     return;
-  u->i = stack_if_of(n);
-  u->hop = stack_from_ip4(hop);
+  u->i = i;
+  u->hop = *hop;
   if (p)
     u->len = pbuf_copy_partial(p, u->quote, (u16_t)MIN(p->tot_len, QUOTE_MAX), 0);
   list_append(&s->undelivered, &u->link);
   loop_task_queue(s->loop, &s->turn);
+}
+
+void stack_hook_unanswered(struct netif *n, const ip4_addr_t *hop, struct pbuf *p) {
+  struct stack_if *i = stack_if_of(n);
+  struct net_addr a = stack_from_ip4(hop);
+  if (!p)
+    stack_route_unanswered(i, &a);
+  stack_neigh_unanswered(i, &a, p);
 }
 
 void stack_neigh_serve(struct stack *s) {
@@ -75,6 +85,7 @@ void stack_neigh_each(struct stack *s, void (*fn)(void *arg, const struct stack_
   struct eth_addr mac;
   u8_t st;
   u16_t age;
+  stack_neigh6_each(s, fn, arg);
   for (size_t i = 0;; i++) {
     int r = etharp_get_state(i, &ip, &n, &mac, &st, &age);
     if (r < 0)

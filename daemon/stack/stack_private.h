@@ -20,6 +20,25 @@
 #include "lwip/netif.h"
 #include "lwip/tcp.h"
 
+/* Of one interface and family: stack_route.c. */
+struct stack_route;
+struct stack_route_list {
+  struct stack_route *list;
+  unsigned n;
+};
+struct stack_hop4 {
+  struct net_addr hop; /* family 0: an empty entry */
+  uint64_t asked_ns;
+};
+struct stack_mtu_limit {
+  unsigned mtu; /* 0: none */
+  const char *origin;
+};
+struct stack_nd_params {
+  uint8_t hop_limit;
+  uint32_t reachable_ms, retrans_ms;
+};
+
 struct stack {
   struct loop *loop;
   struct list ifs, conns, listeners, udps, echoes;
@@ -45,16 +64,16 @@ struct stack {
   enum stack_end cause;   /* why lwIP ends connections just now, STACK_END_NONE: it decides itself */
   bool looping;           /* the packet comes from ourselves */
   bool in_turn;
+  bool reassembled; /* the packet was put together from fragments */
+  struct stack_neigh6 *neigh6;
+  struct stack_reass6 *reass6;
+  struct loop_timer *mld;
   struct raw_pcb *icmp;
   struct stack_listener *on_port[UINT16_MAX + 1]; /* stack_listener.port_next */
   uint64_t short_frames, short_arp, bad_ethertype, bad_checksum, icmp_malformed, syn_dropped, no_memory;
+  uint64_t ip6_refused, nd_refused, nd_redirects;
   uint64_t pmtu_reduced, pmtu_black_holes, pmtu_refused;
   struct stack_pmtu pmtu[STACK_PMTU_ENTRIES];
-};
-
-struct stack_mtu_limit {
-  unsigned mtu; /* 0: none */
-  const char *origin;
 };
 
 struct stack_if {
@@ -67,7 +86,15 @@ struct stack_if {
   void *up_arg;
   bool gone;
   uint8_t prefix_len;
+  uint8_t prefix_len6[LWIP_IPV6_NUM_ADDRESSES];
+  struct stack_route_list routes[2]; /* IPv4, IPv6 */
+  struct stack_hop4 silent[8];       /* gateways of IPv4 that do not answer */
+  unsigned silent_next, metric;
   struct stack_mtu_limit mtu_limit[2]; /* IPv4, IPv6 */
+  struct stack_nd_params nd_params;
+  struct stack_nd *nd;
+  struct list groups; /* stack_mld.c */
+  uint64_t mld_due, mld_v1_until;
 };
 
 /* stack.c */
@@ -82,6 +109,8 @@ bool stack_echo_reply_allowed(struct stack *s);
 void stack_neigh_serve(struct stack *s);
 void stack_neigh_forget(struct stack *s);
 bool stack_neigh_waits(void); /* an entry is being asked for */
+/* hop did not answer; p: a packet that waited for it. Told in the turn. */
+void stack_neigh_unanswered(struct stack_if *i, const struct net_addr *hop, const struct pbuf *p);
 
 /* stack_rand.c */
 void stack_rand_init(void);
@@ -117,14 +146,16 @@ const char *stack_if_mtu_origin(const struct stack_if *i, uint8_t family);
 void stack_if_mtu_changed(struct stack_if *i);
 
 /* stack_addr.c */
-struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a);
-bool stack_has_address(struct stack *s);
-bool stack_if_reaches(const struct stack_if *i, const struct net_addr *dst); /* on link, or through its gateway */
-struct net_addr stack_if_next_hop(const struct stack_if *i, const struct net_addr *dst);
+struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a); /* where a may be used */
+bool stack_has_address(struct stack *s); /* of any family, usable */
 void stack_if_ask_gateway(struct stack_if *i);
-/* The interface for a datagram to dst. src, when given, is one of our own. */
+struct net_addr stack_if_addr(const struct stack_if *i); /* IPv4 */
+
+/* stack_route.c; more in stack_route.h */
+bool stack_if_reaches(const struct stack_if *i, const struct net_addr *dst); /* on link, or through a gateway */
+struct net_addr stack_if_next_hop(const struct stack_if *i, const struct net_addr *dst); /* family 0: none */
+/* The interface for a datagram to dst. */
 int stack_route(struct stack *s, const struct net_addr *dst, struct stack_if **ret);
-struct net_addr stack_if_addr(const struct stack_if *i);
 
 /* stack_err.c: lwIP's vocabulary into ours, the only place */
 int stack_errno(err_t e);

@@ -2,10 +2,12 @@
  * UDP sockets. One that is bound to an interface (DHCP's) takes its datagrams before lwIP looks at their destination:
  * a server may answer to an address that we do not have yet (RFC 2131 4.1).
  */
-#include "stack/stack_private.h"
+#include "stack/stack_ip6.h"
+#include "stack/stack_route.h"
 
 #include "lwip/inet_chksum.h"
 #include "lwip/prot/ip4.h"
+#include "lwip/prot/ip6.h"
 #include "lwip/prot/udp.h"
 #include "lwip/udp.h"
 
@@ -13,6 +15,7 @@ struct stack_udp {
   struct list link;
   struct stack *s;
   struct stack_if *i; /* bound to it, or NULL */
+  uint8_t family;     /* 0: both */
   struct udp_pcb *pcb;
   const struct stack_udp_ops *ops;
   void *arg;
@@ -50,10 +53,10 @@ static void on_recv(void *arg, struct udp_pcb *pcb _unused_, struct pbuf *p, con
 
 /* --- sockets of one interface ----------------------------------------------------------------------------------- */
 
-static struct stack_udp *of_interface(struct stack *s, const struct stack_if *i, uint16_t port) {
+static struct stack_udp *of_interface(struct stack *s, const struct stack_if *i, uint8_t family, uint16_t port) {
   list_for_each(l, &s->udps) {
     struct stack_udp *u = list_entry(l, struct stack_udp, link);
-    if (u->i == i && u->pcb && u->pcb->local_port == port)
+    if (u->i == i && u->family == family && u->pcb && u->pcb->local_port == port)
       return u;
   }
   return NULL;
@@ -77,7 +80,7 @@ bool stack_udp_take(struct stack *s, struct pbuf *p, struct netif *inp) {
       total > p->len || total < hlen + UDP_HLEN)
     return false;
   const struct udp_hdr *uh = (const struct udp_hdr *)((const uint8_t *)p->payload + hlen);
-  struct stack_udp *u = of_interface(s, stack_if_of(inp), lwip_ntohs(uh->dest));
+  struct stack_udp *u = of_interface(s, stack_if_of(inp), AF_INET, lwip_ntohs(uh->dest));
   if (!u)
     return false;
   u16_t len = lwip_ntohs(uh->len);
@@ -106,6 +109,17 @@ static bool port_taken(void *arg _unused_, uint16_t port) {
   return false;
 }
 
+static uint8_t type_of(uint8_t family) {
+  return family == AF_INET ? IPADDR_TYPE_V4 : family == AF_INET6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_ANY;
+}
+
+static ip_addr_t bind_address(const struct net_addr *a) {
+  ip_addr_t r = stack_to_lwip(a);
+  if (!a->family)
+    IP_SET_TYPE_VAL(r, IPADDR_TYPE_ANY);
+  return r;
+}
+
 static int open_socket(struct stack *s, struct stack_if *i, const struct net_endpoint *local,
                        const struct stack_udp_ops *ops, void *arg, struct stack_udp **ret) {
   if (s->n_udps >= s->limits.udp_sockets)
@@ -114,7 +128,7 @@ static int open_socket(struct stack *s, struct stack_if *i, const struct net_end
   if (!port)
     return -EADDRINUSE;
   struct stack_udp *u = calloc(1, sizeof(*u));
-  struct udp_pcb *pcb = u ? udp_new_ip_type(IPADDR_TYPE_V4) : NULL;
+  struct udp_pcb *pcb = u ? udp_new_ip_type(type_of(local->addr.family)) : NULL;
   if (!pcb) {
     free(u);
     return -ENOBUFS;
@@ -124,14 +138,14 @@ static int open_socket(struct stack *s, struct stack_if *i, const struct net_end
     ip_set_option(pcb, SOF_REUSEADDR); /* the same port may be open on several interfaces */
   }
   ip_set_option(pcb, SOF_BROADCAST);
-  ip_addr_t a = stack_to_lwip(&local->addr);
+  ip_addr_t a = bind_address(&local->addr);
   err_t e = udp_bind(pcb, &a, port);
   if (e != ERR_OK) {
     udp_remove(pcb);
     free(u);
     return stack_errno(e);
   }
-  *u = (struct stack_udp){.s = s, .i = i, .pcb = pcb, .ops = ops, .arg = arg};
+  *u = (struct stack_udp){.s = s, .i = i, .family = local->addr.family, .pcb = pcb, .ops = ops, .arg = arg};
   udp_recv(pcb, on_recv, u);
   list_append(&s->udps, &u->link);
   s->n_udps++;
@@ -144,19 +158,17 @@ int stack_udp_open(struct stack *s, const struct net_endpoint *local, const stru
   struct net_endpoint l = local ? *local : (struct net_endpoint){0};
   if (!stack_has_address(s))
     return -ENONET;
-  if (net_addr_is_unspecified(&l.addr))
-    l.addr = (struct net_addr){0};
-  else if (!stack_is_own(s, &l.addr))
+  if (!net_addr_is_unspecified(&l.addr) && !stack_if_owner(s, &l.addr))
     return -EADDRNOTAVAIL;
   return open_socket(s, NULL, &l, ops, arg, ret);
 }
 
-int stack_udp_open_if(struct stack_if *i, uint16_t port, const struct stack_udp_ops *ops, void *arg,
+int stack_udp_open_if(struct stack_if *i, uint8_t family, uint16_t port, const struct stack_udp_ops *ops, void *arg,
                       struct stack_udp **ret) {
-  struct net_endpoint l = {.port = port};
-  if (!port)
+  struct net_endpoint l = {.addr = {.family = family}, .port = port};
+  if (!port || (family != AF_INET && family != AF_INET6))
     return -EINVAL;
-  if (of_interface(i->s, i, port))
+  if (of_interface(i->s, i, family, port))
     return -EADDRINUSE;
   return open_socket(i->s, i, &l, ops, arg, ret);
 }
@@ -181,7 +193,7 @@ struct net_endpoint stack_udp_local(const struct stack_udp *u) {
   struct net_endpoint e = {0};
   if (!u->pcb)
     return e;
-  e.port = u->pcb->local_port;
+  e.port = u->pcb->local_port; /* "::" and "0.0.0.0" are told as no address */
   if (!ip_addr_isany(&u->pcb->local_ip))
     e.addr = stack_from_lwip(&u->pcb->local_ip);
   return e;
@@ -191,18 +203,19 @@ struct net_endpoint stack_udp_local(const struct stack_udp *u) {
 
 /* The interface and source address of a datagram to `to`. */
 static int path(struct stack_udp *u, const struct net_addr *to, struct netif **ret_netif, ip_addr_t *ret_src) {
+  static const struct net_addr any_link_local = {.family = AF_INET6, .b = {0xfe, 0x80}};
   struct stack_if *i = u->i;
-  if (!i && !ip_addr_isany(&u->pcb->local_ip)) {
-    struct net_addr own = stack_from_lwip(&u->pcb->local_ip);
-    i = stack_if_owner(u->s, &own);
-    if (!i)
+  struct net_addr src = {0};
+  if (i) {
+    src = stack_source(i, to->family == AF_INET6 ? &any_link_local : to);
+    if (to->family == AF_INET6 && (!src.family || net_addr_class(&src) != NET_LINK_LOCAL))
       return -EADDRNOTAVAIL;
-  } else if (!i) {
-    int r = stack_route(u->s, to, &i);
+  } else {
+    struct net_addr bound = stack_udp_local(u).addr;
+    int r = stack_path(u->s, &bound, to, &i, &src);
     if (r < 0)
       return r;
   }
-  struct net_addr src = stack_if_addr(i);
   *ret_netif = &i->netif;
   *ret_src = stack_to_lwip(&src);
   return 0;
@@ -213,9 +226,9 @@ int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const voi
   ip_addr_t src = {0};
   if (!u->pcb)
     return -EADDRNOTAVAIL;
-  if (to->addr.family != AF_INET || !to->port)
+  if (!to->addr.family || !to->port || (u->family && u->family != to->addr.family))
     return -EINVAL;
-  if (len > 65535 - IP_HLEN - UDP_HLEN)
+  if (len > 65535u - UDP_HLEN - (to->addr.family == AF_INET6 ? IP6_HLEN : IP_HLEN))
     return -EMSGSIZE;
   int r = path(u, &to->addr, &n, &src);
   if (r < 0)

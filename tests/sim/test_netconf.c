@@ -92,7 +92,7 @@ static void setup(void) {
   stack_if_clear_ipv4(net.a);
   net.addr_b = net_addr_v4(SERVER);
   cr_assert_eq(stack_if_set_ipv4(net.b, &net.addr_b, 24, NULL), 0);
-  cr_assert_eq(stack_udp_open_if(net.b, 67, &server_ops, NULL, &server), 0);
+  cr_assert_eq(stack_udp_open_if(net.b, AF_INET, 67, &server_ops, NULL, &server), 0);
   memset(&told, 0, sizeof(told));
   memset(&srv, 0, sizeof(srv));
   srv.addr = ADDR;

@@ -117,8 +117,8 @@ Test(stack_dgram, udp_without_an_address) {
   cr_assert_eq(wire_open(&w), 0);
   stack_if_clear_ipv4(w.i);
   cr_expect_eq(stack_udp_open(w.s, NULL, &ops, &a, &x), -ENONET);
-  cr_assert_eq(stack_udp_open_if(w.i, 68, &ops, &a, &u), 0);
-  cr_expect_eq(stack_udp_open_if(w.i, 68, &ops, &a, &x), -EADDRINUSE);
+  cr_assert_eq(stack_udp_open_if(w.i, AF_INET, 68, &ops, &a, &u), 0);
+  cr_expect_eq(stack_udp_open_if(w.i, AF_INET, 68, &ops, &a, &x), -EADDRINUSE);
   struct net_endpoint all = ep(net_addr_v4(0xffffffff), 67);
   cr_assert_eq(stack_udp_send(u, &all, "discover", 8), 0);
   wire_run(&w, 10 * MS);

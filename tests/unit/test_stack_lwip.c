@@ -141,7 +141,7 @@ Test(stack_lwip, p0012_a_short_arp_frame) {
     struct pbuf *p = pbuf_alloc(PBUF_RAW, SIZEOF_ETHARP_HDR, PBUF_RAM);
     memcpy(p->payload, request, SIZEOF_ETHARP_HDR);
     p->len = p->tot_len = len;
-    etharp_input(p, netif_default);
+    etharp_input(p, netif_list);
     wire_run(&w, 10 * MS);
     cr_expect_eq(w.n, before + 1, "the whole one is answered, the short one is not");
   }

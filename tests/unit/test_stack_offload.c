@@ -199,7 +199,7 @@ Test(stack_offload, datagrams_are_vouched_for_as_well) {
   struct net_endpoint at = ep(net_addr_v4(WIRE_OWN), 53);
   struct stack_udp *u[2];
   cr_assert_eq(stack_udp_open(w.s, &at, &ops, NULL, &u[0]), 0);
-  cr_assert_eq(stack_udp_open_if(w.i, 68, &ops, NULL, &u[1]), 0);
+  cr_assert_eq(stack_udp_open_if(w.i, AF_INET, 68, &ops, NULL, &u[1]), 0);
   for (uint16_t k = 0; k < 2; k++) {
     struct nic_offload off = {.csum = NIC_CSUM_PARTIAL, .csum_start = 34, .csum_offset = 6};
     n_udp = 0;

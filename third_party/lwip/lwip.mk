@@ -46,7 +46,8 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0043-tcp-window-of-the-syn.patch \
 	third_party/lwip/patches/0044-ip4-packets-of-tcp-are-not-fragmented.patch \
 	third_party/lwip/patches/0045-tcp-packets-may-become-smaller.patch \
-	third_party/lwip/patches/0046-tcp-usual-options.patch
+	third_party/lwip/patches/0046-tcp-usual-options.patch \
+	third_party/lwip/patches/0047-ip6-the-owner-chooses.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \
@@ -67,15 +68,11 @@ LWIP_SOURCES = \
 	third_party/lwip/src/core/ipv4/ip4.c \
 	third_party/lwip/src/core/ipv4/ip4_addr.c \
 	third_party/lwip/src/core/ipv4/ip4_frag.c \
-	third_party/lwip/src/core/ipv6/dhcp6.c \
-	third_party/lwip/src/core/ipv6/ethip6.c \
 	third_party/lwip/src/core/ipv6/icmp6.c \
 	third_party/lwip/src/core/ipv6/inet6.c \
 	third_party/lwip/src/core/ipv6/ip6.c \
 	third_party/lwip/src/core/ipv6/ip6_addr.c \
 	third_party/lwip/src/core/ipv6/ip6_frag.c \
-	third_party/lwip/src/core/ipv6/mld6.c \
-	third_party/lwip/src/core/ipv6/nd6.c \
 	third_party/lwip/src/core/mem.c \
 	third_party/lwip/src/core/memp.c \
 	third_party/lwip/src/core/netif.c \

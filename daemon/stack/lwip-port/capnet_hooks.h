@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Where lwIP asks this room: initial sequence numbers, clocks, routing by source address, a look at what comes in, the index of
+ * Where lwIP asks this room: initial sequence numbers, clocks, ways, a look at what comes in, the index of
  * connections (stack_hooks.c), whether it may answer (stack_limit.c); and tells of packets without a way (stack_neigh.c).
  */
 #ifndef CAPNET_LWIP_HOOKS_H
@@ -18,6 +18,10 @@ struct tcp_hdr;
 
 u32_t stack_hook_isn(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port);
 struct netif *stack_hook_route(const ip4_addr_t *src, const ip4_addr_t *dest);
+struct netif *stack_hook_route6(const ip6_addr_t *src, const ip6_addr_t *dest);
+const ip_addr_t *stack_hook_source6(struct netif *n, const ip6_addr_t *dest);
+const ip4_addr_t *stack_hook_gateway(struct netif *n, const ip4_addr_t *dest);
+int stack_hook_ip6_input(struct pbuf *p, struct netif *inp);
 int stack_hook_ip4_input(struct pbuf *p, struct netif *inp);
 err_t stack_hook_tcp_input(struct tcp_pcb *pcb, const struct tcp_hdr *hdr, const struct pbuf *p);
 u32_t stack_hook_ts_offset(const ip_addr_t *local, u16_t local_port, const ip_addr_t *remote, u16_t remote_port);
@@ -43,6 +47,10 @@ void stack_hook_limit(enum stack_limit l);
 #define LWIP_HOOK_TCP_OUTPUT_LATER(pcb) stack_hook_output_later(pcb)
 #define LWIP_HOOK_TCP_PATH_MSS(pcb) stack_hook_tcp_path_mss(pcb)
 #define LWIP_HOOK_TCP_TIMED_OUT(pcb) stack_hook_tcp_timed_out(pcb)
+#define LWIP_HOOK_IP6_INPUT(p, inp) stack_hook_ip6_input(p, inp)
+#define LWIP_HOOK_IP6_CHOOSE_NETIF(src, dest) stack_hook_route6(src, dest)
+#define LWIP_HOOK_IP6_CHOOSE_SOURCE(netif, dest) stack_hook_source6(netif, dest)
+#define LWIP_HOOK_ETHARP_GET_GW(netif, dest) stack_hook_gateway(netif, dest)
 #define LWIP_HOOK_IP4_INPUT(p, inp) stack_hook_ip4_input(p, inp)
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, hdr, optlen, opt1len, opt2, p) stack_hook_tcp_input(pcb, hdr, p)
 #define LWIP_HOOK_TCP_REG(pcbs, pcb) stack_hook_tcp_reg((struct tcp_pcb **)(pcbs), (struct tcp_pcb *)(pcb))

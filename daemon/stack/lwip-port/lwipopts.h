@@ -48,12 +48,20 @@
 
 /* --- IP --------------------------------------------------------------------------------------------------------- */
 #define LWIP_IPV4 1
-#define LWIP_IPV6 1 /* compiled in; no address yet, so stack_if.c lets no IPv6 frame in */
+/* ADR 0016: neighbours, groups, fragments and ways are ours (stack_ip6.h). */
+#define LWIP_IPV6 1
+#define LWIP_IPV6_NUM_ADDRESSES 16
+#define LWIP_IPV6_SCOPES 0 /* an address belongs to one interface, which says what link a link-local one is about */
+#define LWIP_IPV6_DUP_DETECT_ATTEMPTS 0
+#define LWIP_IPV6_REASS 0
 #define LWIP_IPV6_MLD 0
 #define LWIP_IPV6_AUTOCONFIG 0
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT 0
 #define LWIP_IPV6_DHCP6 0
-#define LWIP_ND6_ALLOW_RA_UPDATES 0
+#define LWIP_ND6_ALLOW_RA_UPDATES 1 /* only so that a netif has an MTU for IPv6 apart */
+#define LWIP_ND6_TCP_REACHABILITY_HINTS 1
+#define LWIP_ND6_QUEUEING 0
+#define LWIP_ND6_NUM_DESTINATIONS 1
 #define IPV6_FRAG_COPYHEADER 1
 #define IP_FORWARD 0
 #define IP_DEFAULT_TTL 64
