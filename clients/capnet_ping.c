@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * capnet-ping: ICMP echo over a Ping capability, with the habits of iputils' ping. Without -c it goes on for ever, in
+ * capnet-ping: ICMP and ICMPv6 echo over a Ping capability, with the habits of iputils' ping. Without -c it goes on for ever, in
  * calls of as many requests as the grant's ping.count allows.
  */
 #include "clients/client.h"
@@ -25,6 +25,7 @@ struct options {
   uint64_t count; /* 0: for ever */
   unsigned interval_ms, timeout_ms;
   uint32_t payload, ttl;
+  int family; /* of a name's address; AF_UNSPEC: either */
   bool quiet, json, show_missing;
 };
 
@@ -33,6 +34,7 @@ struct session {
   capnet *cap;
   int stop_fd;
   char address[46];
+  bool v6;
   const char *shown; /* the target, escaped */
   struct ping_stats stats;
   uint64_t seq_base, batch_max, started_ms;
@@ -40,7 +42,8 @@ struct session {
 
 static const char help[] =
     "Usage: capnet-ping [OPTION]… TARGET\n"
-    "Send ICMP echo requests to TARGET, an address or a name, as far as the grant allows.\n\n"
+    "Send ICMP or ICMPv6 echo requests to TARGET, an address or a name, as far as the grant allows.\n\n"
+    "  -4, -6                 only IPv4, only IPv6 addresses of TARGET\n"
     "  -c COUNT               stop after COUNT requests (default: go on until interrupted)\n"
     "  -i SECONDS             between two requests (default: 1)\n"
     "  -s BYTES               of payload (default: 56)\n"
@@ -88,8 +91,10 @@ static int parse(int argc, char **argv, struct options *o) {
   };
   const char *wrong;
   int c;
-  while ((c = getopt_long(argc, argv, "c:i:s:t:W:Oqng:jhV", longs, NULL)) != -1) {
+  while ((c = getopt_long(argc, argv, "46c:i:s:t:W:Oqng:jhV", longs, NULL)) != -1) {
     switch (c) {
+    case '4': o->family = AF_INET; break;
+    case '6': o->family = AF_INET6; break;
     case 'O': o->show_missing = true; break;
     case 'q': o->quiet = true; break;
     case 'n': break;
@@ -128,6 +133,8 @@ static void count_event(struct ping_stats *s, const struct capnet_ping_event *e)
     return;
   case CAPNET_PING_UNREACHABLE:
   case CAPNET_PING_TTL_EXCEEDED:
+  case CAPNET_PING_TOO_BIG:
+  case CAPNET_PING_PARAMETER_PROBLEM:
     s->errors++;
     break;
   case CAPNET_PING_SEND_FAILED:
@@ -137,6 +144,22 @@ static void count_event(struct ping_stats *s, const struct capnet_ping_event *e)
     break;
   }
   s->sent++;
+}
+
+/* What a router, or the target, has to say of a request. */
+static void print_error(const struct session *p, const struct capnet_ping_event *e, const char *from, uint64_t seq) {
+  (void)printf("From %s icmp_seq=%" PRIu64 " ", from, seq);
+  if (e->kind == CAPNET_PING_TOO_BIG) {
+    (void)printf("Packet too big: mtu=%" PRIu32 "\n", e->mtu);
+  } else if (e->kind == CAPNET_PING_PARAMETER_PROBLEM) {
+    (void)printf("Parameter problem: %s at %" PRIu32 "\n", ping_parameter_text6(e->code), e->pointer);
+  } else if (e->kind == CAPNET_PING_TTL_EXCEEDED) {
+    (void)printf("%s\n", p->v6 ? ping_exceeded_text6(e->code) : "Time to live exceeded");
+  } else if (p->v6) {
+    (void)printf("Destination unreachable: %s\n", ping_unreachable_text6(e->code));
+  } else {
+    (void)printf("%s\n", ping_unreachable_text(e->code));
+  }
 }
 
 static void print_event(const struct session *p, const struct capnet_ping_event *e, uint64_t seq) {
@@ -154,10 +177,10 @@ static void print_event(const struct session *p, const struct capnet_ping_event 
     return;
   }
   case CAPNET_PING_UNREACHABLE:
-    (void)printf("From %s icmp_seq=%" PRIu64 " %s\n", from, seq, ping_unreachable_text(e->code));
-    return;
   case CAPNET_PING_TTL_EXCEEDED:
-    (void)printf("From %s icmp_seq=%" PRIu64 " Time to live exceeded\n", from, seq);
+  case CAPNET_PING_TOO_BIG:
+  case CAPNET_PING_PARAMETER_PROBLEM:
+    print_error(p, e, from, seq);
     return;
   case CAPNET_PING_SEND_FAILED:
     (void)printf("icmp_seq=%" PRIu64 " not sent: %s\n", seq, client_safe(e->error.message));
@@ -191,6 +214,8 @@ static int print_event_json(const struct capnet_ping_event *e, uint64_t seq) {
       [CAPNET_PING_TTL_EXCEEDED] = "ttl-exceeded",
       [CAPNET_PING_SEND_FAILED] = "send-failed",
       [CAPNET_PING_DUPLICATE] = "duplicate",
+      [CAPNET_PING_TOO_BIG] = "too-big",
+      [CAPNET_PING_PARAMETER_PROBLEM] = "parameter-problem",
   };
   bool known = (unsigned)e->kind < sizeof(names) / sizeof(names[0]) && names[e->kind];
   json_t *line = json_pack("{s:s, s:I}", "event", known ? names[e->kind] : "unknown", "seq", (json_int_t)seq);
@@ -204,8 +229,15 @@ static int print_event_json(const struct capnet_ping_event *e, uint64_t seq) {
       (void)json_object_set_new(line, "ttl", json_integer(e->ttl));
     }
   }
-  if (e->kind == CAPNET_PING_UNREACHABLE || e->kind == CAPNET_PING_TTL_EXCEEDED) {
+  if (e->kind == CAPNET_PING_UNREACHABLE || e->kind == CAPNET_PING_TTL_EXCEEDED ||
+      e->kind == CAPNET_PING_PARAMETER_PROBLEM) {
     (void)json_object_set_new(line, "code", json_integer(e->code));
+  }
+  if (e->kind == CAPNET_PING_TOO_BIG) {
+    (void)json_object_set_new(line, "mtu", json_integer(e->mtu));
+  }
+  if (e->kind == CAPNET_PING_PARAMETER_PROBLEM) {
+    (void)json_object_set_new(line, "pointer", json_integer(e->pointer));
   }
   if (e->kind == CAPNET_PING_SEND_FAILED) {
     (void)json_object_set_new(line, "error", error_json(&e->error));
@@ -315,18 +347,23 @@ static int fail(const struct options *o, const struct capnet_error *err, const c
   return code == CLIENT_REFUSED || code == CLIENT_NO_DAEMON ? code : EXIT_ERROR;
 }
 
+static bool is_address(const char *text, int family) {
+  struct in6_addr in;
+  return family != AF_UNSPEC ? inet_pton(family, text, &in) == 1
+                             : is_address(text, AF_INET) || is_address(text, AF_INET6);
+}
+
 /* A numeric target needs no resolver. A name goes to the bundle that has the ping, if it has a resolver too. */
 static int find_target(struct session *p, struct capnet_error *err) {
   const struct options *o = p->o;
-  struct in_addr in;
-  if (inet_pton(AF_INET, o->target, &in) == 1) {
+  if (is_address(o->target, o->family)) {
     (void)snprintf(p->address, sizeof(p->address), "%s", o->target);
     return 0;
   }
   capnet *resolver = NULL;
   bool same = !o->resolver && capnet_open(o->grant, DEFAULT_GRANT, "dns", CALL_SLACK_MS, &resolver, NULL) == 0;
   capnet_close(resolver);
-  return client_resolve(o->target, same ? o->grant : o->resolver, same ? DEFAULT_GRANT : RESOLVER_GRANT, AF_INET,
+  return client_resolve(o->target, same ? o->grant : o->resolver, same ? DEFAULT_GRANT : RESOLVER_GRANT, o->family,
                         p->stop_fd, 2 * CALL_SLACK_MS, p->address, err);
 }
 
@@ -334,8 +371,12 @@ static int run(struct session *p) {
   const struct options *o = p->o;
   struct capnet_error err = {0};
   if (!o->json) {
-    (void)printf("PING %s (%s) %" PRIu32 "(%" PRIu32 ") bytes of data.\n", p->shown, p->address, o->payload,
-                 o->payload + 28);
+    if (p->v6) {
+      (void)printf("PING %s (%s) %" PRIu32 " data bytes\n", p->shown, p->address, o->payload);
+    } else {
+      (void)printf("PING %s (%s) %" PRIu32 "(%" PRIu32 ") bytes of data.\n", p->shown, p->address, o->payload,
+                   o->payload + 28);
+    }
     (void)fflush(stdout);
   }
   capnet_set_stop_fd(p->cap, p->stop_fd);
@@ -370,6 +411,7 @@ int main(int argc, char **argv) {
   } else {
     char *shown = text_escape(o.target);
     p.shown = shown;
+    p.v6 = is_address(p.address, AF_INET6);
     p.batch_max = batch_bound(p.cap);
     rc = run(&p);
     free(shown);

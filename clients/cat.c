@@ -29,7 +29,7 @@ static const char help[] =
     "\n"
     "  -l, --listen         wait for one connection; ADDRESS may be * or interface-address\n"
     "  -g, --grant NAME     take the capability from this grant (otherwise: inherited, $CAPNET_GRANT, \"cat\")\n"
-    "  -4, -6               only IPv4, only IPv6 addresses of HOST\n"
+    "  -4, -6               only IPv4, only IPv6 addresses of HOST; with -l, listen on those alone\n"
     "  -w, --wait SECONDS   give up connecting or waiting after so long (0: never; the default)\n"
     "  -d, --no-input       do not read standard input (but do not finish this side either)\n"
     "  -v, --verbose        say on standard error who is connected to whom\n"
@@ -190,7 +190,10 @@ static int serve(const char *address, uint16_t port, const struct options *o, ca
   struct capnet_error err;
   struct capnet_addr local;
   __attribute__((cleanup(capnet_closep))) capnet *listener = NULL;
-  if (capnet_tcp_listen(cap, address, port, 1, 10000, &listener, &local, &err) < 0)
+  const struct capnet_tcp_options family = {.set = o->family == AF_INET    ? CAPNET_TCP_IPV4_ONLY
+                                                   : o->family == AF_INET6 ? CAPNET_TCP_IPV6_ONLY
+                                                                           : 0};
+  if (capnet_tcp_listen_options(cap, address, port, 1, 0, &family, 10000, NULL, &listener, &local, &err) < 0)
     return client_fail(&err, "listen");
   if (o->verbose)
     client_warn("listening on %s port %u", client_safe(local.address), local.port);

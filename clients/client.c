@@ -237,16 +237,23 @@ static bool numeric(const char *host, int family) {
          (family != AF_INET && inet_pton(AF_INET6, host, b) == 1);
 }
 
-/* The first address of the wished order; else the first answer's error. What is no address is passed over: it would go
- * to the terminal as one. */
+/* What is no address is passed over: it would go to the terminal as one. */
+static bool choose_type(const struct capnet_dns_result *found, unsigned type, char ret_address[46]) {
+  for (size_t i = 0; i < found->n_answers; i++)
+    for (size_t k = 0; found->answers[i].type == type && k < found->answers[i].n_addresses; k++)
+      if (numeric(found->answers[i].addresses[k].address, type == CAPNET_DNS_A ? AF_INET : AF_INET6)) {
+        memcpy(ret_address, found->answers[i].addresses[k].address, 46);
+        return true;
+      }
+  return false;
+}
+
+/* The first address, of IPv4 unless only IPv6 can be reached; else the first answer's error. */
 static int choose(const struct capnet_dns_result *found, char ret_address[46], struct capnet_error *err) {
-  for (unsigned type = CAPNET_DNS_A; type <= CAPNET_DNS_AAAA; type <<= 1)
-    for (size_t i = 0; i < found->n_answers; i++)
-      for (size_t k = 0; found->answers[i].type == type && k < found->answers[i].n_addresses; k++)
-        if (numeric(found->answers[i].addresses[k].address, type == CAPNET_DNS_A ? AF_INET : AF_INET6)) {
-          memcpy(ret_address, found->answers[i].addresses[k].address, 46);
-          return 0;
-        }
+  const bool v6_first = found->reachable == CAPNET_DNS_AAAA;
+  if (choose_type(found, v6_first ? CAPNET_DNS_AAAA : CAPNET_DNS_A, ret_address) ||
+      choose_type(found, v6_first ? CAPNET_DNS_A : CAPNET_DNS_AAAA, ret_address))
+    return 0;
   if (found->n_answers && found->answers[0].error.error) {
     *err = found->answers[0].error;
     return -err->error;

@@ -2,8 +2,8 @@
  * getaddrinfo over a granted resolver (RFC 3493 6.1, with glibc's habits). Each node of a result is one allocation of
  * ours, so that any part of a list can be freed.
  *
- * Where it differs from glibc: A comes before AAAA, for the daemon's stack is IPv4 before anything; AI_ADDRCONFIG
- * removes nothing, since a resolver says nothing of addresses; internationalised names are asked as they are.
+ * Where it differs from glibc: of RFC 6724's order only whether the daemon's stack has a way to them counts, and then
+ * AAAA before A; AI_ADDRCONFIG removes what it has no way to; internationalised names are asked as they are.
  */
 #include "clients/gai.h"
 

@@ -178,6 +178,18 @@ static void add_type(struct gai_addrs *to, const struct capnet_dns_result *found
     }
 }
 
+/* RFC 6724 6, as far as a resolver knows: what cannot be reached comes last (with AI_ADDRCONFIG not at all), and IPv6
+ * before IPv4 where both can be. From a daemon that does not say all come, IPv4 first. */
+static void add_types(struct gai_addrs *to, const struct capnet_dns_result *found, int family, int flags) {
+  const unsigned wanted = (family != AF_INET6 ? CAPNET_DNS_A : 0) | (family != AF_INET ? CAPNET_DNS_AAAA : 0);
+  const unsigned good = found->reachable & wanted;
+  const bool v6_first = good & CAPNET_DNS_AAAA;
+  const unsigned order[2] = {v6_first ? CAPNET_DNS_AAAA : CAPNET_DNS_A, v6_first ? CAPNET_DNS_A : CAPNET_DNS_AAAA};
+  for (int i = 0; i < 2; i++)
+    if ((order[i] & wanted) && (!good || (order[i] & good) || !(flags & AI_ADDRCONFIG)))
+      add_type(to, found, order[i], false);
+}
+
 int gai_lookup(const char *node, int family, int flags, struct gai_addrs *ret) {
   bool mapped = family == AF_INET6 && (flags & AI_V4MAPPED);
   unsigned types = (family != AF_INET6 || mapped ? CAPNET_DNS_A : 0) | (family != AF_INET ? CAPNET_DNS_AAAA : 0);
@@ -187,10 +199,7 @@ int gai_lookup(const char *node, int family, int flags, struct gai_addrs *ret) {
     errno = err.error;
     return eai_of(&err);
   }
-  if (family != AF_INET6)
-    add_type(ret, found, CAPNET_DNS_A, false);
-  if (family != AF_INET)
-    add_type(ret, found, CAPNET_DNS_AAAA, false);
+  add_types(ret, found, family, flags);
   if (mapped && (ret->n == 0 || (flags & AI_ALL)))
     add_type(ret, found, CAPNET_DNS_A, true);
   (void)snprintf(ret->canonical, sizeof ret->canonical, "%s",

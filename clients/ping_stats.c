@@ -96,6 +96,28 @@ void ping_summary(FILE *out, const char *target, const struct ping_stats *s, uin
   }
 }
 
+#define TEXT_OF(texts, code, otherwise) ((code) < sizeof(texts) / sizeof(texts[0]) ? texts[code] : (otherwise))
+
+const char *ping_unreachable_text6(uint32_t code) {
+  static const char *const texts[] = {
+      "No route",         "Administratively prohibited",
+      "Beyond scope of source address", "Address unreachable",
+      "Port unreachable", "Source address failed ingress/egress policy",
+      "Reject route to destination",
+  };
+  return TEXT_OF(texts, code, "Unknown code");
+}
+
+const char *ping_exceeded_text6(uint32_t code) {
+  static const char *const texts[] = {"Time exceeded: Hop limit", "Time exceeded: Defragmentation failure"};
+  return TEXT_OF(texts, code, "Time exceeded: Unknown code");
+}
+
+const char *ping_parameter_text6(uint32_t code) {
+  static const char *const texts[] = {"Wrong header field", "Unknown header", "Unknown option"};
+  return TEXT_OF(texts, code, "Unknown code");
+}
+
 const char *ping_unreachable_text(uint32_t code) {
   static const char *const texts[] = {
       "Destination Net Unreachable",  "Destination Host Unreachable", "Destination Protocol Unreachable",
@@ -105,5 +127,5 @@ const char *ping_unreachable_text(uint32_t code) {
       "Destination Host Unreachable for Type of Service",             "Packet filtered",
       "Precedence Violation",         "Precedence Cutoff",
   };
-  return code < sizeof(texts) / sizeof(texts[0]) ? texts[code] : "Destination Unreachable, Bad Code";
+  return TEXT_OF(texts, code, "Destination Unreachable, Bad Code");
 }

@@ -25,5 +25,8 @@ char *ping_time_text(uint64_t rtt_ns); /* milliseconds in three digits or more, 
 /* target is already escaped. */
 void ping_summary(FILE *out, const char *target, const struct ping_stats *s, uint64_t elapsed_ms);
 const char *ping_unreachable_text(uint32_t code); /* RFC 792 and 1122 */
+const char *ping_unreachable_text6(uint32_t code); /* RFC 4443 3.1 */
+const char *ping_exceeded_text6(uint32_t code);    /* 3.3 */
+const char *ping_parameter_text6(uint32_t code);   /* 3.4 */
 
 #endif

@@ -129,7 +129,8 @@ struct capnet_addr {
 
 /* Only the options whose bit is in set are sent; 0 switches off. An idle time alone gets Linux's 75 s and 9 probes.
  * NO_CONTROL is for connecting alone, and has no member: the connection comes without its control, for who only moves
- * bytes. It cannot be had later; making it costs about as much again as the data descriptor. */
+ * bytes. It cannot be had later; making it costs about as much again as the data descriptor. IPV4_ONLY and IPV6_ONLY are
+ * for listening on "*" and "interface-address" alone, which are both families without them. */
 #define CAPNET_TCP_KEEPALIVE_IDLE (1u << 0)
 #define CAPNET_TCP_KEEPALIVE_INTERVAL (1u << 1)
 #define CAPNET_TCP_KEEPALIVE_COUNT (1u << 2)
@@ -138,6 +139,8 @@ struct capnet_addr {
 #define CAPNET_TCP_NODELAY (1u << 5)
 #define CAPNET_TCP_CONGESTION (1u << 6)
 #define CAPNET_TCP_NO_CONTROL (1u << 7)
+#define CAPNET_TCP_IPV4_ONLY (1u << 8)
+#define CAPNET_TCP_IPV6_ONLY (1u << 9)
 struct capnet_tcp_options {
   unsigned set;
   uint32_t keepalive_idle_s;
@@ -193,12 +196,12 @@ int capnet_tcp_connect_form(capnet *cap, enum capnet_tcp_form form, const char *
                             const struct capnet_tcp_options *options, unsigned timeout_ms, struct capnet_tcp *ret,
                             struct capnet_error *err);
 
-/* Binds a listener. address: "interface-address", "*", a numeric address, or NULL for what the only covering rule
- * names; backlog 0: the daemon's. ret_local (may be NULL) is where it listens. The listener ends when it is closed. */
+/* Binds a listener. address: "interface-address" (all addresses of the interface), "*" (all of both families), "0.0.0.0"
+ * or "::" (all of one), a numeric address, or NULL for what the only covering rule names; backlog 0: the daemon's. ret_local (may be NULL) is where it listens. The listener ends when it is closed. */
 int capnet_tcp_listen(capnet *cap, const char *address, uint16_t port, unsigned backlog, unsigned timeout_ms,
                       capnet **ret_listener, struct capnet_addr *ret_local, struct capnet_error *err);
 /* The same, and what comes back in *ret_fd is a listening TCP socket (the caller's, blocking, close-on-exec), for accept(2)
- * by any program that holds it; capnet_tcp_accept is not for its connections (CONFLICT). The listener ends when
+ * by any program that holds it; one of both families is of IPv6, and sees IPv4 peers as ::ffff:a.b.c.d (RFC 3493 3.7); capnet_tcp_accept is not for its connections (CONFLICT). The listener ends when
  * ret_listener is closed, or its last copy in another process, or revoked: accept(2) then fails with EINVAL. refuse:
  * whether connections beyond the backlog are reset instead of left to try again. UNAVAILABLE (-ENOPKG). */
 int capnet_tcp_listen_socket(capnet *cap, const char *address, uint16_t port, unsigned backlog, int refuse,
@@ -272,6 +275,7 @@ struct capnet_dns_result {
   size_t n_aliases;
   struct capnet_dns_answer *answers; /* one for each type asked */
   size_t n_answers;
+  unsigned reachable; /* the types of which the stack has a way to an address; 0 also: the daemon does not say */
 };
 
 /* Resolves name. types: CAPNET_DNS_A, CAPNET_DNS_AAAA or both. Succeeds when at least one type could be asked: each
@@ -301,6 +305,8 @@ enum capnet_ping_kind { /* the numbers of PingEchoEvent.Kind */
   CAPNET_PING_TTL_EXCEEDED,
   CAPNET_PING_SEND_FAILED,
   CAPNET_PING_DUPLICATE,
+  CAPNET_PING_TOO_BIG,           /* ICMPv6: mtu */
+  CAPNET_PING_PARAMETER_PROBLEM, /* ICMPv6: code, pointer */
 };
 struct capnet_ping_event {
   enum capnet_ping_kind kind;
@@ -309,8 +315,9 @@ struct capnet_ping_event {
   uint32_t ttl;    /* 0: unknown */
   uint32_t bytes;  /* ICMP header and payload */
   uint64_t rtt_ns; /* of REPLY and DUPLICATE */
-  uint32_t code;   /* RFC 792 */
+  uint32_t code;   /* RFC 792; of an IPv6 target RFC 4443 */
   struct capnet_error error; /* of SEND_FAILED */
+  uint32_t mtu, pointer;
 };
 /* 0 goes on; anything else ends the call, which returns that value. Called on the calling thread; it may not call
  * functions on the same handle. */

@@ -63,6 +63,8 @@ static int fill_result(struct capnet_dns_result *to, const Capnet__DnsResolveRep
   for (size_t i = 0; i < from->n_answers; i++) {
     if (!type_bit(from->answers[i]->type))
       continue; /* a type of a later daemon: nobody asked for it */
+    if (from->answers[i]->has_reachable && from->answers[i]->reachable)
+      to->reachable |= type_bit(from->answers[i]->type);
     if (fill_answer(&to->answers[to->n_answers], from->answers[i]) < 0)
       return -ENOMEM;
     to->n_answers++;

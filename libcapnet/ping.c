@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 static_assert((int)CAPNET_PING_REPLY == (int)CAPNET__PING_ECHO_EVENT__KIND__REPLY, "numbers of the wire");
-static_assert((int)CAPNET_PING_DUPLICATE == (int)CAPNET__PING_ECHO_EVENT__KIND__DUPLICATE, "numbers of the wire");
+static_assert((int)CAPNET_PING_PARAMETER_PROBLEM == (int)CAPNET__PING_ECHO_EVENT__KIND__PARAMETER_PROBLEM, "numbers of the wire");
 
 static void fill_request(Capnet__PingEchoRequest *q, const struct capnet_ping_params *p) {
   q->has_count = p->count != 0;
@@ -26,7 +26,7 @@ static void fill_request(Capnet__PingEchoRequest *q, const struct capnet_ping_pa
 static void fill_event(struct capnet_ping_event *to, const Capnet__PingEchoEvent *e) {
   *to = (struct capnet_ping_event){
       .kind = (enum capnet_ping_kind)e->kind, .seq = e->seq, .ttl = e->ttl, .bytes = e->bytes, .rtt_ns = e->rtt_ns,
-      .code = e->code};
+      .code = e->code, .mtu = e->mtu, .pointer = e->pointer};
   (void)snprintf(to->from, sizeof to->from, "%s", e->from ? e->from : "");
   if (e->error)
     (void)fail_wire(&to->error, e->error);

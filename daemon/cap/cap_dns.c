@@ -18,6 +18,7 @@ struct answer {
   int error;
   struct names_address *addresses;
   unsigned n;
+  bool reachable;
   struct net_endpoint upstream;
   uint64_t elapsed_ns;
 };
@@ -97,8 +98,11 @@ static void fill_answer(struct reply_answer *ra, const struct answer *a) {
     ra->error.code = dns_code(a->error);
     ra->error.message = (char *)error_code_sentence(ra->error.code);
     ra->msg.error = &ra->error;
-  } else if (a->n)
+  } else if (a->n) {
     fill_addresses(ra, a);
+    ra->msg.has_reachable = 1;
+    ra->msg.reachable = a->reachable;
+  }
 }
 
 static void send_reply(struct resolve *r) {
@@ -134,6 +138,7 @@ static void take_answer(struct resolve *r, unsigned i, int error, const struct n
   a->query = NULL;
   a->error = error;
   a->upstream = ans->upstream;
+  a->reachable = ans->reachable;
   a->elapsed_ns = ans->elapsed_ns;
   if (error == 0 && ans->n_addresses) {
     a->addresses = malloc(ans->n_addresses * sizeof *a->addresses);

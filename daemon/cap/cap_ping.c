@@ -56,6 +56,17 @@ static void emit(struct ping_run *p, Capnet__PingEchoEvent *ev, bool counts) {
   run_free(p);
 }
 
+static Capnet__PingEchoEvent__Kind kind_of(enum stack_echo_kind k, bool answered) {
+  switch (k) {
+  case STACK_ECHO_REPLY: break;
+  case STACK_ECHO_UNREACHABLE: return CAPNET__PING_ECHO_EVENT__KIND__UNREACHABLE;
+  case STACK_ECHO_TTL_EXCEEDED: return CAPNET__PING_ECHO_EVENT__KIND__TTL_EXCEEDED;
+  case STACK_ECHO_TOO_BIG: return CAPNET__PING_ECHO_EVENT__KIND__TOO_BIG;
+  case STACK_ECHO_PARAMETER_PROBLEM: return CAPNET__PING_ECHO_EVENT__KIND__PARAMETER_PROBLEM;
+  }
+  return answered ? CAPNET__PING_ECHO_EVENT__KIND__DUPLICATE : CAPNET__PING_ECHO_EVENT__KIND__REPLY;
+}
+
 static void on_echo(void *arg, const struct stack_echo_event *e) {
   struct ping_run *p = arg;
   struct sent *s = &p->sent[e->seq % PING_WINDOW];
@@ -68,14 +79,14 @@ static void on_echo(void *arg, const struct stack_echo_event *e) {
   char from[NET_ADDR_STRLEN];
   Capnet__PingEchoEvent ev = CAPNET__PING_ECHO_EVENT__INIT;
   ev.has_kind = ev.has_seq = ev.has_ttl = ev.has_code = 1;
-  ev.kind = e->kind == STACK_ECHO_UNREACHABLE    ? CAPNET__PING_ECHO_EVENT__KIND__UNREACHABLE
-            : e->kind == STACK_ECHO_TTL_EXCEEDED ? CAPNET__PING_ECHO_EVENT__KIND__TTL_EXCEEDED
-            : s->answered                        ? CAPNET__PING_ECHO_EVENT__KIND__DUPLICATE
-                                                 : CAPNET__PING_ECHO_EVENT__KIND__REPLY;
+  ev.kind = kind_of(e->kind, s->answered);
   ev.seq = e->seq;
   ev.from = (char *)net_addr_format(&e->from, from);
   ev.ttl = e->ttl;
   ev.code = e->code;
+  ev.has_mtu = e->kind == STACK_ECHO_TOO_BIG;
+  ev.has_pointer = e->kind == STACK_ECHO_PARAMETER_PROBLEM;
+  ev.mtu = ev.pointer = e->word;
   if (e->kind == STACK_ECHO_REPLY) {
     ev.has_rtt_ns = ev.has_bytes = 1;
     ev.rtt_ns = loop_now(call_loop(p->call), CLOCK_ID_MONO) - s->at_ns;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * TcpListenAuthority: the right to bind. A rule may name "interface-address", whatever the lease gave: the listener then
- * follows it from address to address. One that is bound to an address of its own ends with ADDRESS_LOST when that goes.
+ * TcpListenAuthority: the right to bind. A rule may name "interface-address", whatever the lease gave: the listener is
+ * then at all addresses of the interface, and follows them. One that is bound to an address of its own ends with
+ * ADDRESS_LOST when that goes.
  */
 #include "cap/tcp.h"
 #include "cap/tcp_listener.h"
@@ -10,32 +11,30 @@
 struct where {
   struct auth_request rq;
   struct net_endpoint bind;
+  uint8_t family; /* of "*" and of the interface's; 0: both */
 };
 
-static void first_address(void *arg, const struct stack_if_info *info) {
-  struct net_addr *ret = arg;
-  if (!ret->family)
-    *ret = info->addr;
-}
+static struct stack *stack_of(struct call *call) { return flow_stack(cap_room(cap_of(call))); }
 
-static struct net_addr interface_address(struct call *call) {
-  struct net_addr a = {0};
-  stack_if_each(flow_stack(cap_room(cap_of(call))), first_address, &a);
-  return a;
-}
-
-static struct where where_interface(struct net_addr addr, uint16_t port) {
-  struct where w = {.rq = {.kind = AUTH_TCP_LISTEN, .interface_address = true}, .bind = {.addr = addr, .port = port}};
+static struct where where_interface(struct call *call, uint8_t family, uint16_t port) {
+  struct where w = {.rq = {.kind = AUTH_TCP_LISTEN, .interface_address = true}, .family = family};
+  w.bind = (struct net_endpoint){.addr = stack_interface_address(stack_of(call), family), .port = port};
   w.rq.to = w.bind;
   return w;
 }
 
 static struct where where_exact(struct call *call, struct net_addr addr, uint16_t port) {
-  struct stack *s = flow_stack(cap_room(cap_of(call)));
-  struct where w = {.rq = {.kind = AUTH_TCP_LISTEN}, .bind = {.addr = addr, .port = port}};
+  struct where w = {.rq = {.kind = AUTH_TCP_LISTEN}, .bind = {.addr = addr, .port = port}, .family = addr.family};
   w.rq.to = w.bind;
-  w.rq.own = stack_is_own(s, &addr);
-  w.rq.broadcast = stack_is_broadcast(s, &addr);
+  w.rq.own = stack_is_own(stack_of(call), &addr);
+  w.rq.broadcast = stack_is_broadcast(stack_of(call), &addr);
+  return w;
+}
+
+/* Rights know one wildcard only, which covers both families and either. */
+static struct where where_every(struct call *call, uint8_t family, uint16_t port) {
+  struct where w = where_exact(call, (struct net_addr){0}, port);
+  w.bind.addr.family = w.family = family;
   return w;
 }
 
@@ -46,44 +45,67 @@ static bool covered(struct call *call, const struct where *w) {
 }
 
 /* Without an address in the request: what the rights name, from the narrowest on. */
-static struct where where_default(struct call *call, struct net_addr iface, uint16_t port) {
-  struct where w = where_interface(iface, port);
+static struct where where_default(struct call *call, uint8_t family, uint16_t port) {
+  struct where w = where_interface(call, family, port);
   if (covered(call, &w))
     return w;
   struct auth_node_info info;
   auth_info(cap_of(call)->node, &info);
   for (unsigned i = 0; info.rights && i < info.rights->n; i++) {
     const struct auth_rule *r = &info.rights->rules[i];
-    if (r->where != AUTH_WHERE_PREFIX)
+    if (r->where != AUTH_WHERE_PREFIX || (family && family != r->prefix.addr.family))
       continue;
     struct where exact = where_exact(call, r->prefix.addr, port);
     if (covered(call, &exact))
       return exact;
   }
-  struct where any = where_exact(call, (struct net_addr){0}, port);
+  struct where any = where_every(call, family, port);
   return covered(call, &any) ? any : w;
 }
 
+static bool parse_family(struct call *call, const Capnet__TcpListenRequest *rq, uint8_t *ret) {
+  static const uint8_t families[] = {[CAPNET__TCP_FAMILY__TCP_FAMILY_BOTH] = 0,
+                                     [CAPNET__TCP_FAMILY__TCP_FAMILY_IPV4] = AF_INET,
+                                     [CAPNET__TCP_FAMILY__TCP_FAMILY_IPV6] = AF_INET6};
+  if ((unsigned)rq->family >= ARRAY_SIZE(families)) {
+    cap_malformed(call, "family", "no such family");
+    return false;
+  }
+  *ret = families[rq->family];
+  return true;
+}
+
+static bool parse_address(struct call *call, const char *text, uint8_t family, uint16_t port, struct where *ret) {
+  struct net_addr addr;
+  if (net_addr_parse(text, &addr) < 0) {
+    cap_malformed(call, "address", "an address, * or interface-address");
+    return false;
+  }
+  if (family && family != addr.family) {
+    cap_malformed(call, "family", "the address is of another one");
+    return false;
+  }
+  *ret = net_addr_is_unspecified(&addr) ? where_every(call, addr.family, port) : where_exact(call, addr, port);
+  return true;
+}
+
 static bool parse_where(struct call *call, const Capnet__TcpListenRequest *rq, struct where *ret) {
+  uint8_t family;
   if (!rq->has_port || rq->port == 0 || rq->port > UINT16_MAX) {
     cap_malformed(call, "port", "1 to 65535");
     return false;
   }
-  const uint16_t port = (uint16_t)rq->port;
-  const struct net_addr iface = interface_address(call);
-  struct net_addr addr = {0};
-  if (!rq->address || !*rq->address)
-    *ret = where_default(call, iface, port);
-  else if (strcmp(rq->address, "interface-address") == 0)
-    *ret = where_interface(iface, port);
-  else if (strcmp(rq->address, "*") == 0)
-    *ret = where_exact(call, addr, port);
-  else if (net_addr_parse(rq->address, &addr) == 0)
-    *ret = where_exact(call, net_addr_is_unspecified(&addr) ? (struct net_addr){0} : addr, port);
-  else {
-    cap_malformed(call, "address", "an address, * or interface-address");
+  if (!parse_family(call, rq, &family))
     return false;
-  }
+  const uint16_t port = (uint16_t)rq->port;
+  if (!rq->address || !*rq->address)
+    *ret = where_default(call, family, port);
+  else if (strcmp(rq->address, "interface-address") == 0)
+    *ret = where_interface(call, family, port);
+  else if (strcmp(rq->address, "*") == 0)
+    *ret = where_every(call, family, port);
+  else
+    return parse_address(call, rq->address, family, port, ret);
   return true;
 }
 
@@ -140,14 +162,17 @@ static void tcp_listen_listen(Capnet__TcpListenAuthority_Service *service, const
     cap_malformed(call, "options", "an option is out of range");
     return;
   }
-  if (!interface_address(call).family) {
-    call_error(call, -ENONET, NULL, NULL, "no interface has an address yet");
+  const uint8_t family = w.rq.interface_address ? w.family : 0;
+  if (!stack_interface_address(stack_of(call), family).family) {
+    call_error(call, -ENONET, NULL, NULL, "no interface has an address%s yet",
+               family == AF_INET ? " of IPv4" : family == AF_INET6 ? " of IPv6" : "");
     return;
   }
   const struct cap_listener_request how = {
       .bind = w.bind,
       .options = {.backlog = backlog,
                   .follow = w.rq.interface_address,
+                  .family = w.family,
                   .conn = conn,
                   .overflow = rq->overflow == CAPNET__TCP_OVERFLOW__TCP_OVERFLOW_REFUSE ? STACK_OVERFLOW_REFUSE
                                                                                          : STACK_OVERFLOW_WAIT},

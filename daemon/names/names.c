@@ -152,6 +152,14 @@ static const char *error_text(int error) {
 }
 
 /* Calls back; the query is gone before. upstream is the server that the end is about, -1: none. */
+static bool reachable(struct stack *s, const struct names_answer *a) {
+  struct stack_route_info route;
+  for (unsigned i = 0; i < a->n_addresses; i++)
+    if (stack_route_lookup(s, &a->addresses[i].addr, &route) == 0)
+      return true;
+  return false;
+}
+
 static void finish(struct names_query *q, int error, int upstream, bool answered) {
   struct names *n = q->names;
   struct names_parsed none = {0};
@@ -168,6 +176,7 @@ static void finish(struct names_query *q, int error, int upstream, bool answered
     n->last_error[0] = '\0';
     a.addresses = error == 0 ? p->addresses : NULL;
     a.n_addresses = error == 0 ? p->n_addresses : 0;
+    a.reachable = reachable(n->stack, &a);
     a.aliases = p != NULL ? p->aliases : none.aliases;
     a.n_aliases = p != NULL && answered ? p->n_aliases : 0;
   } else {

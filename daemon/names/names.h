@@ -32,6 +32,7 @@ struct names_answer {
   char name[NAMES_NAME_MAX]; /* that was found, after search; on an error the name asked */
   const struct names_address *addresses;
   unsigned n_addresses;
+  bool reachable; /* the stack has a way to one of them at least (RFC 6724 6, rule 1) */
   const char (*aliases)[NAMES_NAME_MAX];
   unsigned n_aliases;
   const char *source;          /* "dns" */

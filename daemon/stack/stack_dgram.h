@@ -31,20 +31,28 @@ struct stack_udp *stack_udp_close(struct stack_udp *u);
 struct net_endpoint stack_udp_local(const struct stack_udp *u);
 int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const void *data, size_t len);
 
-/* --- ICMP echo -------------------------------------------------------------------------------------------------- */
+/* --- echo of ICMP and ICMPv6 ------------------------------------------------------------------------------------- */
 
-enum stack_echo_kind { STACK_ECHO_REPLY, STACK_ECHO_UNREACHABLE, STACK_ECHO_TTL_EXCEEDED };
+enum stack_echo_kind {
+  STACK_ECHO_REPLY,
+  STACK_ECHO_UNREACHABLE,
+  STACK_ECHO_TTL_EXCEEDED,
+  STACK_ECHO_TOO_BIG, /* ICMPv6; ICMP's "fragmentation needed" is unreachable, code 4 */
+  STACK_ECHO_PARAMETER_PROBLEM /* ICMPv6 */
+};
 struct stack_echo_event {
   enum stack_echo_kind kind;
-  struct net_addr from; /* who sent this; ourselves (code 1): the next hop does not answer */
-  uint8_t code;         /* RFC 792 */
-  uint8_t ttl;          /* of the packet that brought it */
+  struct net_addr from; /* who sent this; ourselves (code 1, of ICMPv6 3): the next hop does not answer */
+  uint8_t code;         /* RFC 792, RFC 4443 */
+  uint8_t ttl;          /* hop limit of the packet that brought it */
   uint16_t seq;
+  uint32_t word;          /* TOO_BIG: the MTU that was told; PARAMETER_PROBLEM: which byte of the request */
   const uint8_t *payload; /* of a reply */
   size_t len;
 };
 
-/* One echo session: an identifier of its own, chosen at random and used by no other; only what answers it is delivered.
+/* One echo session: an identifier of its own, chosen at random and used by no other; only what answers it is delivered, and
+ * of the family that was sent to last.
  * What cannot be an answer (bad checksum, too short, wrong identifier) is dropped and counted in stack_stats. */
 struct stack_echo;
 int stack_echo_open(struct stack *s, void (*event)(void *arg, const struct stack_echo_event *ev), void *arg,

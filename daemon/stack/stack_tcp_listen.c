@@ -81,6 +81,14 @@ static void dirty(struct stack_listener *l) {
   stack_kick(l->s);
 }
 
+struct net_addr stack_interface_address(struct stack *s, uint8_t family) {
+  struct net_addr a = {0};
+  list_for_each(l, &s->ifs)
+    if (!a.family)
+      a = first_address(list_entry(l, struct stack_if, link), family, NULL);
+  return a;
+}
+
 /* --- what lwIP reports ------------------------------------------------------------------------------------------ */
 
 static err_t refuse(struct tcp_pcb *pcb) {

@@ -90,6 +90,25 @@ static void describe(struct endpoint *e, Capnet__Frame *f) {
   fake_reply(e->fd, f->call, &r, false, NULL, 0);
 }
 
+/* What becomes of the requests to 2001:db8::e, in this order, and then of all. */
+static void fill_errors6(Capnet__PingEchoEvent *ev) {
+  static const struct {
+    Capnet__PingEchoEvent__Kind kind;
+    uint32_t code;
+  } errors[] = {{CAPNET__PING_ECHO_EVENT__KIND__UNREACHABLE, 0},       {CAPNET__PING_ECHO_EVENT__KIND__UNREACHABLE, 1},
+                {CAPNET__PING_ECHO_EVENT__KIND__UNREACHABLE, 3},       {CAPNET__PING_ECHO_EVENT__KIND__UNREACHABLE, 4},
+                {CAPNET__PING_ECHO_EVENT__KIND__TTL_EXCEEDED, 0},      {CAPNET__PING_ECHO_EVENT__KIND__TOO_BIG, 0},
+                {CAPNET__PING_ECHO_EVENT__KIND__PARAMETER_PROBLEM, 1}};
+  static unsigned next;
+  ev->kind = errors[next].kind;
+  ev->code = errors[next].code;
+  next = (next + 1) % ARRAY_SIZE(errors);
+  ev->from = (char *)"2001:db8::1";
+  ev->has_code = ev->has_mtu = ev->has_pointer = 1;
+  ev->mtu = 1280;
+  ev->pointer = 6;
+}
+
 /* 10.0.0.1 answers, 10.0.0.9 is silent, 10.0.0.3 is denied. */
 static void on_ping(struct endpoint *e, Capnet__Frame *f) {
   Capnet__PingEchoRequest *rq = body_of(f, &capnet__ping_echo_request__descriptor);
@@ -113,6 +132,8 @@ static void on_ping(struct endpoint *e, Capnet__Frame *f) {
         ev.bytes = rq->payload + 8;
         ev.rtt_ns = 1230000;
       }
+      if (strcmp(rq->target, "2001:db8::e") == 0)
+        fill_errors6(&ev);
       fake_reply(e->fd, f->call, &ev, i < rq->count, NULL, 0);
     }
   }
@@ -289,6 +310,28 @@ Test(client_programs, ping_looks_names_up_in_its_own_bundle) {
   cr_assert_eq(run("", "capnet-ping -c 1 host.example"), 0, "%s", output);
   says("PING host.example (10.0.0.1) 56(84) bytes of data.");
   cr_assert_eq(run("", "capnet-ping -c 1 other.example"), 2, "%s", output);
+  world_free(w);
+}
+
+Test(client_programs, ping_of_ipv6_prints_as_iputils_does) {
+  struct world *w = world_new("ping");
+  cr_assert_eq(run("", "capnet-ping -6 -c 1 -s 100 -t 9 2001:db8::1"), 0, "%s", output);
+  says("PING 2001:db8::1 (2001:db8::1) 100 data bytes\n108 bytes from ");
+  says(": icmp_seq=1 ttl=9 time=1.23 ms\n");
+  cr_assert_eq(run("", "capnet-ping -c 7 -i 0.001 2001:db8::e"), 1, "%s", output);
+  says("From 2001:db8::1 icmp_seq=1 Destination unreachable: No route\n"
+       "From 2001:db8::1 icmp_seq=2 Destination unreachable: Administratively prohibited\n"
+       "From 2001:db8::1 icmp_seq=3 Destination unreachable: Address unreachable\n"
+       "From 2001:db8::1 icmp_seq=4 Destination unreachable: Port unreachable\n"
+       "From 2001:db8::1 icmp_seq=5 Time exceeded: Hop limit\n"
+       "From 2001:db8::1 icmp_seq=6 Packet too big: mtu=1280\n"
+       "From 2001:db8::1 icmp_seq=7 Parameter problem: Unknown header at 6\n");
+  says("7 packets transmitted, 0 received, +7 errors, 100% packet loss");
+  cr_assert_eq(run("", "capnet-ping --json -c 7 -i 0.001 2001:db8::e"), 1, "%s", output);
+  says("{\"event\":\"too-big\",\"seq\":6,\"from\":\"2001:db8::1\",\"mtu\":1280}");
+  says("{\"event\":\"parameter-problem\",\"seq\":7,\"from\":\"2001:db8::1\",\"code\":1,\"pointer\":6}");
+  cr_assert_eq(run("", "capnet-ping -4 -c 1 2001:db8::1"), 2, "%s", output);
+  cr_assert_eq(run("", "capnet-ping -6 -c 1 host.example"), 2, "%s", output);
   world_free(w);
 }
 

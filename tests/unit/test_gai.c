@@ -124,6 +124,7 @@ struct script {
   struct fake fake;
   Capnet__ErrorCode a, aaaa, whole; /* UNSPECIFIED: an address, or no error at all */
   unsigned asked_a, asked_aaaa, resolvers;
+  bool says_reachable, reaches4, reaches6;
 };
 
 static void give_endpoint(int fd, uint64_t call, bool opened, int *ret) {
@@ -166,6 +167,8 @@ static void answer(struct script *s, int fd, const Capnet__Frame *f) {
     answers[i].error = code ? &errors[i] : NULL;
     answers[i].n_addresses = code ? 0 : 1;
     answers[i].addresses = v6 ? addrs6 : addrs;
+    answers[i].has_reachable = s->says_reachable;
+    answers[i].reachable = v6 ? s->reaches6 : s->reaches4;
     list[i] = &answers[i];
   }
   reply.name = q->name;
@@ -275,6 +278,34 @@ Test(gai, families_and_flags_of_names) {
     cr_assert_eq(s.asked_aaaa, cases[i].asked_aaaa, "case %zu", i);
   }
   cr_assert_eq(s.resolvers, 1, "the capability is kept");
+  end(&s);
+}
+
+/* RFC 6724 6 rule 1, as the daemon tells of its stack. */
+Test(gai, what_can_be_reached_comes_first) {
+  static const struct {
+    int family, flags;
+    bool reaches4, reaches6;
+    const char *expected;
+  } cases[] = {
+      {AF_UNSPEC, 0, true, true, "2001:db8::7 192.0.2.7"},
+      {AF_UNSPEC, 0, true, false, "192.0.2.7 2001:db8::7"},
+      {AF_UNSPEC, 0, false, true, "2001:db8::7 192.0.2.7"},
+      {AF_UNSPEC, 0, false, false, "192.0.2.7 2001:db8::7"},
+      {AF_UNSPEC, AI_ADDRCONFIG, true, false, "192.0.2.7"},
+      {AF_UNSPEC, AI_ADDRCONFIG, false, true, "2001:db8::7"},
+      {AF_UNSPEC, AI_ADDRCONFIG, false, false, "192.0.2.7 2001:db8::7"},
+      {AF_INET6, 0, true, false, "2001:db8::7"},
+  };
+  struct script s = {.says_reachable = true};
+  begin(&s);
+  for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+    char got[200];
+    s.reaches4 = cases[i].reaches4;
+    s.reaches6 = cases[i].reaches6;
+    cr_assert_eq(look_up(cases[i].family, cases[i].flags, got), 0, "case %zu", i);
+    cr_assert_str_eq(got, cases[i].expected, "case %zu", i);
+  }
   end(&s);
 }
 

@@ -145,4 +145,11 @@ Test(ping_stats, codes_beyond_the_table_have_a_text) {
   cr_assert_str_eq(ping_unreachable_text(15), "Precedence Cutoff");
   cr_assert_str_eq(ping_unreachable_text(16), "Destination Unreachable, Bad Code");
   cr_assert_str_eq(ping_unreachable_text(UINT32_MAX), "Destination Unreachable, Bad Code");
+  cr_assert_str_eq(ping_unreachable_text6(0), "No route");
+  cr_assert_str_eq(ping_unreachable_text6(6), "Reject route to destination");
+  cr_assert_str_eq(ping_unreachable_text6(7), "Unknown code");
+  cr_assert_str_eq(ping_exceeded_text6(0), "Time exceeded: Hop limit");
+  cr_assert_str_eq(ping_exceeded_text6(2), "Time exceeded: Unknown code");
+  cr_assert_str_eq(ping_parameter_text6(2), "Unknown option");
+  cr_assert_str_eq(ping_parameter_text6(UINT32_MAX), "Unknown code");
 }
