@@ -160,10 +160,13 @@ static void render_interface(const json_t *interface, const struct style *s, boo
   } words[] = {{"kind", ""}, {"device", "device "}, {"mode", "mode "}, {"mac", "mac "}};
   const char *name = status_string(interface, "name"), *origin = status_string(interface, "mtu_origin");
   const json_t *link = json_object_get(interface, "link");
+  const char *state = status_string(interface, "state");
   struct wrap w = {.style = s, .separator = "  ", .indent = "    ", .indent_width = 4, .column = 2};
   (void)fputs("  ", s->out);
   wrap_escaped(&w, COLOUR_BOLD, "", name ? name : "?", "");
-  if (link) {
+  if (state && strcmp(state, "gone") == 0) {
+    wrap_escaped(&w, COLOUR_RED, "device ", state, "");
+  } else if (link) {
     bool up = json_is_true(link);
     wrap_escaped(&w, up ? COLOUR_GREEN : COLOUR_RED, "link ", up ? "up" : "down", "");
   }

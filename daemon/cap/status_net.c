@@ -88,6 +88,7 @@ static void on_interface(void *arg, const struct stack_if_info *info) {
   m->mtu = info->mtu;
   m->mtu_origin = page_string(c->page, info->mtu_origin);
   m->offloads = page_string(c->page, info->offloads);
+  m->state = page_string(c->page, info->state);
   fill_counters(m, &info->nic);
   const struct netconf *n = netconf_of(c->room, info->name, &nc);
   if (!n)

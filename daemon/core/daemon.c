@@ -95,6 +95,7 @@ static void on_reload(void *arg, int signo) {
 
 static void on_device_gone(void *arg) {
   struct daemon *d = arg;
+  log_error("no device is left: the daemon ends, so that the service manager can start it again");
   d->exit_code = EXIT_DEVICE;
   loop_stop(d->loop);
 }
@@ -269,11 +270,12 @@ static void stop(struct daemon *d) {
     caps_shutdown(d->caps);
   d->offers = offers_free(d->offers);
   d->caps = caps_free(d->caps);
-  d->interfaces = interfaces_free(d->interfaces);
+  interfaces_stop(d->interfaces);
   d->flows = flow_table_free(d->flows);
   d->seal = seal_free(d->seal);
   d->names = names_free(d->names);
   d->stack = stack_free(d->stack);
+  d->interfaces = interfaces_free(d->interfaces);
   d->loop = loop_free(d->loop);
   d->lock = fd_close(d->lock);
   d->cfg = config_free(d->cfg);

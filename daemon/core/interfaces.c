@@ -4,6 +4,7 @@
 #include "core/interfaces.h"
 
 #include "base/log.h"
+#include "nic/nic_link.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -17,11 +18,13 @@ struct interface {
   const struct config_interface *cfg;
   struct nic *nic; /* until it is the stack's */
   struct stack_if *stack_if;
-  struct netconf *netconf;
+  struct netconf *netconf; /* NULL: not started, or its device is lost */
+  const char *state;       /* stack_if_info's, as it was told last */
 };
 
 struct interfaces {
   struct loop *loop;
+  struct nic_links *links; /* NULL: what happens to devices is not heard */
   struct interface list[CONFIG_INTERFACES_MAX];
   unsigned n;
   struct cap_interfaces out;
@@ -134,21 +137,88 @@ static void on_resolver(void *arg, const struct names_config *cfg) {
 
 static const struct netconf_upcalls netconf_upcalls = {.event = on_event, .resolver = on_resolver};
 
+/* Of the link or the device. */
+static void tell_state(struct interface *i, enum log_level level, const char *to, const char *text, const char *reason) {
+  const struct netconf_event ev = {
+      .section = "interfaces", .protocol = "link", .from = i->state, .to = to, .reason = reason};
+  const struct log_field fields[] = {{"CAPNET_INTERFACE", i->cfg->name},
+                                     {"CAPNET_PROTOCOL", ev.protocol},
+                                     {"CAPNET_FROM", ev.from},
+                                     {"CAPNET_STATE", ev.to},
+                                     {"CAPNET_REASON", ev.reason}};
+  char line[256];
+  (void)snprintf(line, sizeof line, "%s: %s%s%s", i->cfg->name, text, reason ? ": " : "", reason ? reason : "");
+  log_event(level, fields, ARRAY_SIZE(fields), "%s", line);
+  i->state = to;
+  cap_status_event(i->all->status, &(struct status_event){
+                                       .section = ev.section, .text = line, .ifname = i->cfg->name, .transition = &ev});
+  cap_status_event(i->all->status, &(struct status_event){.section = "routes", .text = "routes follow the link"});
+}
+
 static void on_link(void *arg, bool up) {
   struct interface *i = arg;
-  say(i, "interfaces", up ? "link is up" : "link is down");
+  tell_state(i, LOG_LVL_NOTICE, up ? "up" : "down", up ? "link is up" : "link is down", NULL);
   if (i->netconf)
     netconf_link(i->netconf, up);
 }
 
-static void on_gone(void *arg, int error) {
+static void on_mtu(void *arg) {
   struct interface *i = arg;
-  log_error("%s: the device is gone: %s", i->cfg->name, strerror(-error));
-  cap_status_event(i->all->status, &(struct status_event){.section = "interfaces", .text = "a device is gone"});
-  i->all->gone(i->all->gone_arg);
+  struct stack_if_info info;
+  char line[128], mtu[16];
+  if (!i->stack_if)
+    return;
+  stack_if_info(i->stack_if, &info);
+  (void)snprintf(mtu, sizeof mtu, "%u", info.mtu);
+  (void)snprintf(line, sizeof line, "%s: mtu is %s (%s)", i->cfg->name, mtu, info.mtu_origin);
+  const struct log_field fields[] = {{"CAPNET_INTERFACE", i->cfg->name}, {"CAPNET_MTU", mtu}};
+  log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s", line);
+  cap_status_event(i->all->status, &(struct status_event){.section = "interfaces", .text = line});
 }
 
-static const struct stack_if_upcalls if_upcalls = {.link = on_link, .gone = on_gone};
+static void on_away(void *arg, bool away) {
+  if (away)
+    tell_state(arg, LOG_LVL_WARNING, "gone", "the device is gone", "it will be opened again when it is back");
+  else
+    tell_state(arg, LOG_LVL_NOTICE, "down", "the device is back", NULL);
+}
+
+static void drop_netconf(struct interface *i) {
+  struct cap_interfaces *out = &i->all->out;
+  for (unsigned k = 0; k < out->n; k++)
+    if (out->list[k] == i->netconf) {
+      memmove(&out->list[k], &out->list[k + 1], (out->n - k - 1) * sizeof out->list[0]);
+      out->n--;
+      break;
+    }
+  i->netconf = netconf_free(i->netconf);
+}
+
+static const char *why_gone(const struct interface *i, int error) {
+  if (error == -EPERM)
+    return "it is back, but belongs to somebody else";
+  if (error == -EBUSY)
+    return "it is back, but somebody else has it open";
+  if (error == -ENODEV && i->cfg->device == CONFIG_TAP)
+    return "it was deleted, and cannot be opened again without privilege";
+  return strerror(-error);
+}
+
+/* For good. With others left the daemon goes on: to end would cut connections that nothing happened to. */
+static void on_gone(void *arg, int error) {
+  struct interface *i = arg;
+  tell_state(i, LOG_LVL_ERROR, "gone", "the device is gone", why_gone(i, error));
+  drop_netconf(i);
+  if (i->all->out.n == 0) {
+    i->all->gone(i->all->gone_arg);
+    return;
+  }
+  on_resolver(i, NULL);
+  log_warning("%s is lost until the daemon is started again, the other interfaces go on", i->cfg->name);
+}
+
+static const struct stack_if_upcalls if_upcalls = {
+    .link = on_link, .mtu = on_mtu, .away = on_away, .gone = on_gone};
 
 /* --- opening -------------------------------------------------------------------------------------------------------------------------- */
 
@@ -170,8 +240,10 @@ static int inherited_fd(const char *name) {
 #endif
 }
 
-static int open_tap(struct loop *loop, const struct config_interface *c, struct nic **ret) {
-  struct nic_tap_config tap = {.ifname = c->ifname[0] ? c->ifname : c->name, .fd = -1, .mtu = c->mtu};
+static int open_tap(struct interfaces *is, const struct config_interface *c, const struct privilege *who,
+                    struct nic **ret) {
+  struct nic_tap_config tap = {.ifname = c->ifname[0] ? c->ifname : c->name, .fd = -1, .mtu = c->mtu,
+                               .links = is->links, .uid = who->uid, .gid = who->gid};
   memcpy(tap.mac, c->mac, sizeof tap.mac);
   if (c->fd[0]) {
     tap.fd = inherited_fd(c->fd);
@@ -180,7 +252,7 @@ static int open_tap(struct loop *loop, const struct config_interface *c, struct 
       return -ENODEV;
     }
   }
-  return nic_tap_open(loop, &tap, ret);
+  return nic_tap_open(is->loop, &tap, ret);
 }
 
 static int open_slirp(struct loop *loop, const struct config_interface *c, const struct privilege *who, struct nic **ret) {
@@ -204,11 +276,14 @@ int interfaces_open(struct loop *loop, const struct config *cfg, const struct pr
   if (!is)
     return -ENOMEM;
   is->loop = loop;
+  int l = nic_links_open(&is->links);
+  if (l < 0)
+    log_warning("what happens to devices is not heard, only what their descriptors tell: %s", strerror(-l));
   for (; is->n < cfg->n_interfaces; is->n++) {
     const struct config_interface *c = &cfg->interfaces[is->n];
     struct interface *i = &is->list[is->n];
     *i = (struct interface){.all = is, .cfg = c};
-    int r = c->device == CONFIG_TAP ? open_tap(loop, c, &i->nic) : open_slirp(loop, c, who, &i->nic);
+    int r = c->device == CONFIG_TAP ? open_tap(is, c, who, &i->nic) : open_slirp(loop, c, who, &i->nic);
     if (r < 0) {
       log_error("%s: the device cannot be opened: %s%s", c->name, strerror(-r), hint(c, r));
       interfaces_free(is);
@@ -236,6 +311,9 @@ static int start_one(struct interface *i, struct stack *stack, const char *state
   int r = stack_if_add(stack, TAKE_PTR(i->nic), i->cfg->name, &if_upcalls, i, &i->stack_if);
   if (r < 0)
     return r;
+  struct stack_if_info if_info;
+  stack_if_info(i->stack_if, &if_info);
+  i->state = if_info.state;
   struct netconf_config *nc = malloc(sizeof *nc);
   if (!nc)
     return -ENOMEM;
@@ -260,6 +338,8 @@ int interfaces_start(struct interfaces *is, struct stack *stack, struct names *n
   is->status = status;
   is->gone = gone;
   is->gone_arg = arg;
+  if (is->links && nic_links_start(is->links, is->loop) < 0)
+    log_warning("what happens to devices is not heard");
   for (unsigned k = 0; k < is->n; k++) {
     int r = start_one(&is->list[k], stack, state_dir);
     if (r < 0) {
@@ -272,13 +352,18 @@ int interfaces_start(struct interfaces *is, struct stack *stack, struct names *n
 
 struct cap_interfaces *interfaces_list(struct interfaces *is) { return &is->out; }
 
+void interfaces_stop(struct interfaces *is) {
+  for (unsigned k = 0; is && k < is->n; k++)
+    is->list[k].netconf = netconf_free(is->list[k].netconf);
+}
+
+/* Devices that the stack took look at links until they are freed. */
 struct interfaces *interfaces_free(struct interfaces *is) {
   if (!is)
     return NULL;
-  for (unsigned k = 0; k < is->n; k++) {
-    is->list[k].netconf = netconf_free(is->list[k].netconf);
+  for (unsigned k = 0; k < is->n; k++)
     is->list[k].nic = nic_free(is->list[k].nic);
-  }
+  is->links = nic_links_free(is->links);
   free(is);
   return NULL;
 }

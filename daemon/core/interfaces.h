@@ -14,11 +14,13 @@ struct interfaces;
 /* Stage 2 of privilege.c: opens each device; nothing is read from it yet. Child processes become who the daemon will be.
  * A failure was logged. */
 int interfaces_open(struct loop *loop, const struct config *cfg, const struct privilege *who, struct interfaces **ret);
-/* Puts the devices under the stack and starts their configuration. gone is called when a device cannot be used any more. */
+/* Puts the devices under the stack and starts their configuration. gone is called when the last device cannot be used any
+ * more, nor be opened again. */
 int interfaces_start(struct interfaces *is, struct stack *stack, struct names *names, struct cap_status_room *status,
                      const char *state_dir, void (*gone)(void *arg), void *arg);
 struct cap_interfaces *interfaces_list(struct interfaces *is);
-/* Before the stack is freed, which frees the devices that were started. NULL is fine. */
+/* Two steps: before the stack is freed, which frees the devices that were started, and after it. NULL is fine. */
+void interfaces_stop(struct interfaces *is);
 struct interfaces *interfaces_free(struct interfaces *is);
 
 #endif
