@@ -55,6 +55,7 @@ static void expire_routers(struct slaac_machine *m, uint64_t now, struct slaac_a
     if (slaac_router_until(r) == 0) {
       slaac_act_router(acts, r, was, "gone", "its lifetime is over");
       m->routers[i] = m->routers[--m->n_routers];
+      acts->routes = true; /* their order is another */
       continue;
     }
     if (was != slaac_router_state(r))
@@ -81,10 +82,12 @@ static void expire_prefixes(struct slaac_machine *m, uint64_t now, struct slaac_
     }
     if (p->addr.family != 0 && now >= p->valid_until)
       forget_address(p, "its lifetime is over", acts);
-    if (p->on_link_until == 0 && p->addr.family == 0)
+    if (p->on_link_until == 0 && p->addr.family == 0) {
       m->prefixes[i] = m->prefixes[--m->n_prefixes];
-    else
+      acts->routes = true;
+    } else {
       i++;
+    }
   }
 }
 

@@ -18,16 +18,6 @@ static uint32_t draw(struct slaac_machine *m) { return m->cfg.random(m->cfg.rand
 
 static uint64_t min_due(uint64_t a, uint64_t b) { return b != 0 && b < a ? b : a; }
 
-static void settle(struct slaac_machine *m) {
-  uint64_t next = slaac_next_end(m);
-  if (m->link) {
-    next = min_due(next, m->retry_ns);
-    next = min_due(next, m->solicit_ns);
-    next = min_due(next, m->doubt_ns);
-  }
-  m->deadline_ns = next == SLAAC_FOREVER ? 0 : next;
-}
-
 static void solicit_stop(struct slaac_machine *m) {
   m->solicit_ns = m->solicit_rt_ns = 0;
   m->solicited = 0;
@@ -56,12 +46,22 @@ static bool default_router(const struct slaac_machine *m) {
   return false;
 }
 
+/* Each event ends with it. Where there is no default router, one is looked for: at first, and when the last one is gone. */
+static void settle(struct slaac_machine *m, uint64_t now) {
+  if (m->solicit_ns == 0 && !default_router(m))
+    solicit_start(m, now);
+  uint64_t next = slaac_next_end(m);
+  if (m->link) {
+    next = min_due(next, m->retry_ns);
+    next = min_due(next, m->solicit_ns);
+    next = min_due(next, m->doubt_ns);
+  }
+  m->deadline_ns = next == SLAAC_FOREVER ? 0 : next;
+}
+
 static void begin(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts) {
-  bool had = default_router(m);
   *acts = (struct slaac_actions){.n = 0};
   slaac_expire(m, now, acts);
-  if (had && !default_router(m) && m->solicit_ns == 0)
-    solicit_start(m, now); /* the last one is gone: ask for another */
 }
 
 /* --- the link-local address --------------------------------------------------------------------------------------- */
@@ -115,7 +115,7 @@ void slaac_verified(struct slaac_machine *m, const struct net_addr *addr, bool u
     if (p->addr.family != 0 && net_addr_equal(addr, &p->addr))
       (void)try_again(&p->dad_counter, &p->retry_ns, now);
   }
-  settle(m);
+  settle(m, now);
 }
 
 static void retry_addresses(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts) {
@@ -151,7 +151,7 @@ void slaac_start(struct slaac_machine *m, uint64_t now, struct slaac_actions *ac
     m->dad_counter = 0;
     make_link_local(m, acts);
   }
-  settle(m);
+  settle(m, now);
 }
 
 void slaac_stop(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts) {
@@ -197,7 +197,7 @@ void slaac_link(struct slaac_machine *m, bool up, uint64_t now, struct slaac_act
     link_is_back(m, now, acts);
   if (!up)
     solicit_stop(m);
-  settle(m);
+  settle(m, now);
 }
 
 void slaac_timeout(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts) {
@@ -211,7 +211,7 @@ void slaac_timeout(struct slaac_machine *m, uint64_t now, struct slaac_actions *
     if (m->solicit_ns != 0 && now >= m->solicit_ns)
       solicit(m, now, acts);
   }
-  settle(m);
+  settle(m, now);
 }
 
 void slaac_receive(struct slaac_machine *m, const struct net_addr *from, const struct ra_message *ra, uint64_t now,
@@ -224,5 +224,5 @@ void slaac_receive(struct slaac_machine *m, const struct net_addr *from, const s
     slaac_take(m, from, ra, now, acts);
   if (default_router(m) && ra->router_s > 0)
     solicit_stop(m);
-  settle(m);
+  settle(m, now);
 }

@@ -92,6 +92,7 @@ static bool take_router(struct slaac_machine *m, const struct net_addr *from, co
   if (slaac_router_until(r) == 0) {
     slaac_act_router(acts, r, was, "gone", "it says that it is none any more");
     *r = m->routers[--m->n_routers];
+    acts->routes = true; /* their order is another */
   } else if (was == NULL) {
     slaac_act_router(acts, r, "none", slaac_router_state(r), "a router advertised itself");
   } else if (strcmp(was, slaac_router_state(r)) != 0) {
@@ -213,8 +214,10 @@ static bool take_prefix(struct slaac_machine *m, const struct ra_prefix *ra, uin
   }
   if (autonomous)
     left_out |= !take_autonomous(m, p, ra, now, acts);
-  if (p->on_link_until == 0 && p->addr.family == 0)
+  if (p->on_link_until == 0 && p->addr.family == 0) {
     *p = m->prefixes[--m->n_prefixes];
+    acts->routes = true;
+  }
   return !left_out;
 }
 

@@ -101,7 +101,7 @@ Test(ra_msg, options_that_make_no_sense_are_left_out) {
   ra_option(&r, 25, (const uint8_t[16]){[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1}, 16); /* IPv4 in disguise */
   ra_option(&r, 25, NULL, 0);                    /* no server at all */
   ra_option(&r, 25, "0123456789abcdef01234567", 24); /* one and a half */
-  ra_domain(&r, "\3a b\0\2ok", 8, 60);
+  ra_domain(&r, "\3a b\0\2ok", 9, 60);
   ra_domain(&r, "\xc0\x08", 2, 60);
   ra_option(&r, 31, NULL, 0);
   cr_assert_eq(decode(&r, &m), 0);
