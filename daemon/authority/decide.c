@@ -46,6 +46,13 @@ int auth_alive(const struct auth_node *n, uint64_t now_ns, struct auth_refusal *
   return 0;
 }
 
+/* It is the interface alone that no rule names. */
+static bool other_way(const struct auth_rights *r, const struct auth_request *rq) {
+  struct auth_request any = *rq;
+  any.unrouted = true;
+  return rq->interface && auth_rights_cover(r, &any);
+}
+
 /* Each ancestor of the kind is asked as well: a child then covers nothing that its parent does not, whatever the two
  * sets of rules look like. Where the kind changes, who minted has decided. */
 int auth_decide(struct auth_node *n, const struct auth_request *rq, uint64_t now_ns, struct auth_refusal *why) {
@@ -57,9 +64,10 @@ int auth_decide(struct auth_node *n, const struct auth_request *rq, uint64_t now
   for (const struct auth_node *p = n; p && p->kind == n->kind; p = p->parent)
     if (!auth_rights_cover(p->rights, rq)) {
       char text[AUTH_RULE_STRLEN];
+      bool way = other_way(p->rights, rq);
       n->denied++;
-      return refuse(n, -EACCES, auth_kind_name(n->kind), why, "its rights do not cover: %.100s",
-                    auth_request_format(rq, text));
+      return refuse(n, -EACCES, auth_kind_name(n->kind), why, "its rights do not cover: %.100s%s%.15s",
+                    auth_request_format(rq, text), way ? " via " : "", way ? rq->interface : "");
     }
   return 0;
 }

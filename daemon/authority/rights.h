@@ -9,6 +9,8 @@
  *   manager       INTERFACE OPS      INTERFACE or *; OPS of get,set,renew,release
  *   grant, tcp-listener, tcp-socket  no rules
  *
+ * A rule of tcp-connect, tcp-listen and ping may end in "via INTERFACE": only over that one.
+ *
  * "*" as a destination is every unicast address but the special ones: the stack's own addresses, loopback, link-local,
  * broadcast, multicast, reserved and the unspecified address are covered only by a rule whose prefix names nothing else
  * (127.0.0.0/8 names loopback; 0.0.0.0/0 does not; an own or broadcast address must be named as /32 or /128).
@@ -48,6 +50,7 @@ struct auth_rule {
   struct net_ports ports;    /* tcp-* */
   enum auth_scope scope;     /* status */
   unsigned mask;             /* enum auth_op or enum auth_type */
+  char via[16];              /* tcp-connect, tcp-listen, ping: interface; "": any */
   char name[AUTH_SUFFIX_MAX]; /* dns: suffix; manager: interface, "" for * */
 };
 
@@ -63,6 +66,10 @@ struct auth_request {
   struct net_endpoint to;  /* tcp-connect: remote; ping: target; tcp-listen: where to bind (family 0: every address) */
   bool interface_address;  /* tcp-listen: whatever address the interface has */
   bool own, broadcast;     /* what the stack knows of `to` */
+  /* Over which interface that would be. NULL: none, or several, and no rule that names one covers it; but unrouted: there
+   * is no way now, so that it fails whatever the rule says (no address, no route), and for that reason. */
+  const char *interface;
+  bool unrouted;
   const char *name;        /* dns, canonical; manager: interface */
   unsigned mask;           /* auth_op or auth_type */
   enum auth_scope scope;   /* status */

@@ -123,16 +123,23 @@ static bool interface_covers(const char *rule, const char *name) {
   return rule[0] == 0 || (name && strcmp(rule, name) == 0);
 }
 
+static bool via_covers(const struct auth_rule *r, const struct auth_request *rq) {
+  return r->via[0] == 0 || rq->unrouted || (rq->interface && strcmp(r->via, rq->interface) == 0);
+}
+static bool via_subset(const struct auth_rule *c, const struct auth_rule *p) {
+  return p->via[0] == 0 || strcmp(c->via, p->via) == 0;
+}
+
 bool auth_rule_covers(enum auth_kind kind, const struct auth_rule *r, const struct auth_request *rq) {
   if (rq->kind != kind)
     return false;
   switch (kind) {
   case AUTH_TCP_CONNECT:
-    return ports_cover(&r->ports, rq->to.port) && dest_covers(r, rq);
+    return ports_cover(&r->ports, rq->to.port) && dest_covers(r, rq) && via_covers(r, rq);
   case AUTH_TCP_LISTEN:
-    return ports_cover(&r->ports, rq->to.port) && listen_covers(r, rq);
+    return ports_cover(&r->ports, rq->to.port) && listen_covers(r, rq) && via_covers(r, rq);
   case AUTH_PING:
-    return dest_covers(r, rq);
+    return dest_covers(r, rq) && via_covers(r, rq);
   case AUTH_DNS:
     return rq->name && rq->name[0] && mask_covers(r->mask, rq->mask) && suffix_covers(r->name, rq->name);
   case AUTH_STATUS:
@@ -151,11 +158,11 @@ bool auth_rule_covers(enum auth_kind kind, const struct auth_rule *r, const stru
 bool auth_rule_subset(enum auth_kind kind, const struct auth_rule *c, const struct auth_rule *p) {
   switch (kind) {
   case AUTH_TCP_CONNECT:
-    return ports_subset(&c->ports, &p->ports) && dest_subset(c, p);
+    return ports_subset(&c->ports, &p->ports) && dest_subset(c, p) && via_subset(c, p);
   case AUTH_TCP_LISTEN:
-    return ports_subset(&c->ports, &p->ports) && listen_subset(c, p);
+    return ports_subset(&c->ports, &p->ports) && listen_subset(c, p) && via_subset(c, p);
   case AUTH_PING:
-    return dest_subset(c, p);
+    return dest_subset(c, p) && via_subset(c, p);
   case AUTH_DNS:
     return mask_covers(p->mask, c->mask) && (c->name[0] ? suffix_covers(p->name, c->name) : p->name[0] == 0);
   case AUTH_STATUS:

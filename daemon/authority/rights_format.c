@@ -66,10 +66,11 @@ const char *auth_rule_format(enum auth_kind kind, const struct auth_rule *r, cha
   switch (kind) {
   case AUTH_TCP_CONNECT:
   case AUTH_TCP_LISTEN:
-    (void)snprintf(buf, AUTH_RULE_STRLEN, "%s:%s", dest_format(r, true, dest), ports_format(&r->ports, ports));
+    (void)snprintf(buf, AUTH_RULE_STRLEN, "%s:%s%s%s", dest_format(r, true, dest), ports_format(&r->ports, ports),
+                   r->via[0] ? " via " : "", r->via);
     break;
   case AUTH_PING:
-    (void)snprintf(buf, AUTH_RULE_STRLEN, "%s", dest_format(r, false, dest));
+    (void)snprintf(buf, AUTH_RULE_STRLEN, "%s%s%s", dest_format(r, false, dest), r->via[0] ? " via " : "", r->via);
     break;
   case AUTH_DNS:
     (void)snprintf(buf, AUTH_RULE_STRLEN, "%s %s", r->name[0] ? r->name : "*", types_format(r->mask, words));

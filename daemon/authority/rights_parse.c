@@ -191,6 +191,28 @@ static int parse_status(char *text, struct auth_rule *r, char err[ERR_LEN]) {
   return refuse(err, "\"%.60s\" is no scope: own, grant or all", text);
 }
 
+static int parse_interface(const char *text, char ret[INTERFACE_MAX + 1], char err[ERR_LEN]) {
+  size_t n = strlen(text);
+  for (const char *p = text; *p; p++)
+    if (!label_char(*p) && *p != '.' && !(*p >= 'A' && *p <= 'Z'))
+      n = INTERFACE_MAX + 1;
+  if (n == 0 || n > INTERFACE_MAX)
+    return refuse(err, "\"%.40s\" is no name of an interface (at most %d letters, digits, - _ .)", text, INTERFACE_MAX);
+  memcpy(ret, text, n + 1);
+  return 0;
+}
+
+/* "via INTERFACE", behind the first word. */
+static int parse_via(char *text, struct auth_rule *r, char err[ERR_LEN]) {
+  char *word = next_word(text);
+  if (*word == 0)
+    return 0;
+  char *name = next_word(word);
+  if (strcmp(word, "via") != 0)
+    return refuse(err, "\"%.60s\": behind it only via INTERFACE may stand, not \"%.40s\"", text, word);
+  return parse_interface(name, r->via, err);
+}
+
 static int parse_manager(char *text, struct auth_rule *r, char err[ERR_LEN]) {
   char *rest = next_word(text);
   if (*rest == 0)
@@ -198,30 +220,24 @@ static int parse_manager(char *text, struct auth_rule *r, char err[ERR_LEN]) {
   int e = parse_mask(rest, ops, ARRAY_SIZE(ops), "operation (get, set, renew, release)", &r->mask, err);
   if (e < 0 || strcmp(text, "*") == 0)
     return e;
-  size_t n = strlen(text);
-  for (const char *p = text; *p; p++)
-    if (!label_char(*p) && *p != '.' && !(*p >= 'A' && *p <= 'Z'))
-      n = INTERFACE_MAX + 1;
-  if (n > INTERFACE_MAX)
-    return refuse(err, "\"%.40s\" is no name of an interface (at most %d letters, digits, - _ .)", text, INTERFACE_MAX);
-  memcpy(r->name, text, n + 1);
-  return 0;
+  return parse_interface(text, r->name, err);
 }
 
-/* In the order of enum auth_kind. parse NULL: the kind has no rules. */
+/* In the order of enum auth_kind. parse NULL: the kind has no rules. via: a rule may name the way. */
 static const struct {
   const char *name;
   int (*parse)(char *text, struct auth_rule *r, char err[ERR_LEN]);
+  bool via;
 } kinds[AUTH_KIND_COUNT] = {
-    [AUTH_GRANT] = {"grant", NULL},
-    [AUTH_MANAGER] = {"manager", parse_manager},
-    [AUTH_STATUS] = {"status", parse_status},
-    [AUTH_TCP_CONNECT] = {"tcp-connect", parse_tcp_connect},
-    [AUTH_TCP_LISTEN] = {"tcp-listen", parse_tcp_listen},
-    [AUTH_TCP_LISTENER] = {"tcp-listener", NULL},
-    [AUTH_TCP_SOCKET] = {"tcp-socket", NULL},
-    [AUTH_DNS] = {"dns", parse_dns},
-    [AUTH_PING] = {"ping", parse_ping},
+    [AUTH_GRANT] = {"grant", NULL, false},
+    [AUTH_MANAGER] = {"manager", parse_manager, false},
+    [AUTH_STATUS] = {"status", parse_status, false},
+    [AUTH_TCP_CONNECT] = {"tcp-connect", parse_tcp_connect, true},
+    [AUTH_TCP_LISTEN] = {"tcp-listen", parse_tcp_listen, true},
+    [AUTH_TCP_LISTENER] = {"tcp-listener", NULL, false},
+    [AUTH_TCP_SOCKET] = {"tcp-socket", NULL, false},
+    [AUTH_DNS] = {"dns", parse_dns, false},
+    [AUTH_PING] = {"ping", parse_ping, true},
 };
 
 const char *auth_kind_name(enum auth_kind k) { return (unsigned)k < AUTH_KIND_COUNT ? kinds[k].name : "unknown"; }
@@ -252,7 +268,9 @@ int auth_rule_parse(enum auth_kind kind, const char *text, struct auth_rule *ret
     return refuse(err, "a rule has at most %zu bytes", sizeof(copy) - 1);
   memcpy(copy, text, n);
   copy[n] = 0;
-  int e = kinds[kind].parse(copy, &r, err);
+  int e = kinds[kind].via ? parse_via(copy, &r, err) : 0;
+  if (e == 0)
+    e = kinds[kind].parse(copy, &r, err);
   if (e == 0)
     *ret = r;
   return e;

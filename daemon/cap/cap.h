@@ -18,6 +18,7 @@
 
 struct cap;
 struct caps;
+struct stack;
 
 struct cap_kind {
   enum auth_kind kind;
@@ -92,6 +93,8 @@ struct cap *cap_find_minted(struct cap *c, uint64_t id);
 struct cap *cap_of(const struct call *call);
 
 /* Each answers the call with the typed error and returns false when refused. */
+/* Fills in which way a packet to `to` takes now, from `from` when that has a family (NULL: whatever the stack chooses). */
+void cap_way(struct auth_request *rq, struct stack *stack, const struct net_addr *from, const struct net_addr *to);
 bool cap_decide(struct call *call, const struct auth_request *rq);
 bool cap_bound(struct call *call, enum auth_limit l, uint64_t value);
 bool cap_charge(struct call *call, enum auth_limit l, uint64_t amount);

@@ -24,6 +24,7 @@ struct ping_run {
   struct cap *cap;
   struct stack_echo *echo;
   struct net_addr target;
+  const char *way; /* the interface that was decided for; NULL: there was none */
   uint32_t count, payload, ttl;
   uint64_t interval_ns, timeout_ns;
   uint32_t next; /* sequence of the next request, from 1 */
@@ -112,13 +113,35 @@ static void send_failed(struct ping_run *p, uint32_t seq, int error) {
   emit(p, &ev, true);
 }
 
+static struct auth_request request(struct stack *stack, const struct net_addr *target) {
+  struct auth_request rq = {.kind = AUTH_PING,
+                            .to = {.addr = *target},
+                            .own = stack_is_own(stack, target),
+                            .broadcast = stack_is_broadcast(stack, target)};
+  cap_way(&rq, stack, NULL, target);
+  return rq;
+}
+
+/* A session is bound to no address: when its way has become another one, rights are asked again. */
+static int still_allowed(struct ping_run *p) {
+  struct auth_request rq = request(cap_room(p->cap), &p->target);
+  if (!rq.interface || (p->way && strcmp(rq.interface, p->way) == 0))
+    return 0;
+  int r = auth_decide(p->cap->node, &rq, loop_now(call_loop(p->call), CLOCK_ID_BOOT), NULL);
+  if (r == 0)
+    p->way = rq.interface;
+  return r;
+}
+
 /* Returns false when the call is over. */
 static bool send_one(struct ping_run *p, uint64_t now) {
   uint32_t seq = p->next++;
   struct sent *s = &p->sent[seq % PING_WINDOW];
   *s = (struct sent){.at_ns = now};
   p->next_at = now + p->interval_ns;
-  int r = stack_echo_send(p->echo, &p->target, (uint16_t)seq, (uint8_t)p->ttl, p->data, p->payload);
+  int r = still_allowed(p);
+  if (r == 0)
+    r = stack_echo_send(p->echo, &p->target, (uint16_t)seq, (uint8_t)p->ttl, p->data, p->payload);
   if (r == 0)
     return true;
   s->answered = true;
@@ -192,10 +215,7 @@ static bool check(struct call *call, const Capnet__PingEchoRequest *rq, struct s
     cap_malformed(call, "target", "not an address");
     return false;
   }
-  struct auth_request ar = {.kind = AUTH_PING,
-                            .to = {.addr = *ret},
-                            .own = stack_is_own(stack, ret),
-                            .broadcast = stack_is_broadcast(stack, ret)};
+  const struct auth_request ar = request(stack, ret);
   if (!cap_decide(call, &ar))
     return false;
   const uint64_t interval = rq->has_interval_ms ? rq->interval_ms : 1000;
@@ -234,6 +254,7 @@ static int run_new(struct call *call, struct stack *stack, const Capnet__PingEch
   p->call = call;
   p->cap = cap_of(call);
   p->target = *target;
+  p->way = request(stack, target).interface;
   p->count = rq->has_count ? rq->count : 1;
   p->payload = rq->has_payload ? rq->payload : 56;
   p->ttl = rq->has_ttl ? rq->ttl : 0;

@@ -48,12 +48,13 @@ static void on_cancel(void *arg, int reason) {
 
 /* --- the request ------------------------------------------------------------------------------------------------------ */
 
-static bool decide(struct call *call, const struct net_endpoint *remote) {
+static bool decide(struct call *call, const struct net_endpoint *local, const struct net_endpoint *remote) {
   struct stack *stack = flow_stack(cap_room(cap_of(call)));
   struct auth_request rq = {.kind = AUTH_TCP_CONNECT,
                             .to = *remote,
                             .own = stack_is_own(stack, &remote->addr),
                             .broadcast = stack_is_broadcast(stack, &remote->addr)};
+  cap_way(&rq, stack, &local->addr, &remote->addr);
   return cap_decide(call, &rq);
 }
 
@@ -80,7 +81,7 @@ static void tcp_connect_connect(Capnet__TcpConnectAuthority_Service *service, co
   struct stack_conn_options options = tcp_options_preset(cap);
   enum flow_form_wish form;
   if (!tcp_endpoint_parse(call, "remote", rq->remote, false, &remote) ||
-      (rq->local && !tcp_endpoint_parse(call, "local", rq->local, true, &local)) || !decide(call, &remote) ||
+      (rq->local && !tcp_endpoint_parse(call, "local", rq->local, true, &local)) || !decide(call, &local, &remote) ||
       !local_allowed(call, &local) || !tcp_form_parse(call, rq->has_form, rq->form, &form) ||
       !tcp_options_parse(call, rq->options, &options) || !cap_charge(call, LIMIT_SOCKETS, 1))
     return;

@@ -16,18 +16,13 @@ struct where {
 
 static struct stack *stack_of(struct call *call) { return flow_stack(cap_room(cap_of(call))); }
 
-static struct where where_interface(struct call *call, uint8_t family, uint16_t port) {
-  struct where w = {.rq = {.kind = AUTH_TCP_LISTEN, .interface_address = true}, .family = family};
-  w.bind = (struct net_endpoint){.addr = stack_interface_address(stack_of(call), family), .port = port};
-  w.rq.to = w.bind;
-  return w;
-}
-
 static struct where where_exact(struct call *call, struct net_addr addr, uint16_t port) {
   struct where w = {.rq = {.kind = AUTH_TCP_LISTEN}, .bind = {.addr = addr, .port = port}, .family = addr.family};
   w.rq.to = w.bind;
   w.rq.own = stack_is_own(stack_of(call), &addr);
   w.rq.broadcast = stack_is_broadcast(stack_of(call), &addr);
+  w.rq.interface = addr.family ? stack_if_with(stack_of(call), &addr) : NULL;
+  w.rq.unrouted = addr.family && !w.rq.interface; /* nobody's address: the stack will say so */
   return w;
 }
 
@@ -42,6 +37,36 @@ static bool covered(struct call *call, const struct where *w) {
   struct auth_node_info info;
   auth_info(cap_of(call)->node, &info);
   return auth_rights_cover(info.rights, &w->rq);
+}
+
+struct search {
+  struct call *call;
+  struct where found;
+  bool covered;
+};
+
+/* The first interface that has an address and is covered; else the first that is covered; else the first that has one. */
+static void consider(void *arg, const struct stack_if_info *info) {
+  struct search *s = arg;
+  struct where w = s->found;
+  w.bind.addr = stack_interface_address(stack_of(s->call), info->name, w.family);
+  w.rq.to = w.bind;
+  w.rq.interface = info->name;
+  w.rq.unrouted = false;
+  const bool ok = covered(s->call, &w), better = w.bind.addr.family && !s->found.bind.addr.family;
+  if (ok ? !s->covered || better : !s->covered && better)
+    s->found = w;
+  s->covered |= ok;
+}
+
+/* addr family 0 in it: that interface has no address, or none has. */
+static struct where where_interface(struct call *call, uint8_t family, uint16_t port) {
+  struct search s = {.call = call,
+                     .found = {.rq = {.kind = AUTH_TCP_LISTEN, .interface_address = true, .to.port = port, .unrouted = true},
+                               .bind.port = port,
+                               .family = family}};
+  stack_if_each(stack_of(call), consider, &s);
+  return s.found;
 }
 
 /* Without an address in the request: what the rights name, from the narrowest on. */
@@ -141,6 +166,21 @@ static void listen_now(struct call *call, const struct cap_listener_request *how
   call_reply(call, &reply.base);
 }
 
+/* Answers the call when there is no address that it could be at. */
+static bool has_place(struct call *call, const struct where *w) {
+  const uint8_t family = w->rq.interface_address ? w->family : 0;
+  const char *of = family == AF_INET ? " of IPv4" : family == AF_INET6 ? " of IPv6" : "";
+  if (!stack_interface_address(stack_of(call), NULL, family).family) {
+    call_error(call, -ENONET, NULL, NULL, "no interface has an address%s yet", of);
+    return false;
+  }
+  if (w->rq.interface_address && !w->bind.addr.family) {
+    call_error(call, -ENONET, NULL, NULL, "%s has no address%s yet", w->rq.interface, of);
+    return false;
+  }
+  return true;
+}
+
 static void tcp_listen_listen(Capnet__TcpListenAuthority_Service *service, const Capnet__TcpListenRequest *rq,
                               Capnet__TcpListenReply_Closure closure, void *data) {
   (void)service, (void)closure;
@@ -162,12 +202,8 @@ static void tcp_listen_listen(Capnet__TcpListenAuthority_Service *service, const
     cap_malformed(call, "options", "an option is out of range");
     return;
   }
-  const uint8_t family = w.rq.interface_address ? w.family : 0;
-  if (!stack_interface_address(stack_of(call), family).family) {
-    call_error(call, -ENONET, NULL, NULL, "no interface has an address%s yet",
-               family == AF_INET ? " of IPv4" : family == AF_INET6 ? " of IPv6" : "");
+  if (!has_place(call, &w))
     return;
-  }
   const struct cap_listener_request how = {
       .bind = w.bind,
       .options = {.backlog = backlog,

@@ -4,6 +4,7 @@
 #include "cap/cap.h"
 
 #include "base/log.h"
+#include "stack/stack.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -18,6 +19,16 @@ bool cap_decide(struct call *call, const struct auth_request *rq) {
   if (r < 0)
     cap_refuse(call, &why);
   return r == 0;
+}
+
+/* What has an address leaves by the interface that has it, or not at all. */
+void cap_way(struct auth_request *rq, struct stack *stack, const struct net_addr *from, const struct net_addr *to) {
+  struct stack_route_info route;
+  if (from && from->family && !net_addr_is_unspecified(from))
+    rq->interface = stack_if_with(stack, from);
+  else if (stack_route_lookup(stack, to, &route) == 0)
+    rq->interface = route.ifname;
+  rq->unrouted = !rq->interface;
 }
 
 bool cap_bound(struct call *call, enum auth_limit l, uint64_t value) {

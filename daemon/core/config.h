@@ -35,6 +35,7 @@ struct config_interface {
   char fd[64];               /* tap: name of an inherited descriptor; "": none */
   unsigned mtu;              /* 0: the device's */
   uint8_t mac[6];            /* all zero: nic_stable_mac */
+  uint32_t metric;           /* of its routes: the smaller wins, then the order of the file */
   bool host_loopback;        /* slirp */
   struct nic_forward forwards[CONFIG_FORWARDS_MAX];
   unsigned n_forwards;

@@ -105,6 +105,19 @@ static int set_gateway(void *arg, const char *value, char reason[REASON_MAX]) {
   return 0;
 }
 
+static int set_metric(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  size_t n = strlen(value);
+  unsigned long long v = 0;
+  bool digits = n > 0 && n <= 10 && strspn(value, "0123456789") == n && (value[0] != '0' || n == 1);
+  for (size_t k = 0; digits && k < n; k++)
+    v = v * 10 + (unsigned)(value[k] - '0');
+  if (!digits || v > UINT32_MAX)
+    return config_reason(reason, "\"%.40s\" is no number from 0 to 4294967295", value);
+  i->metric = (uint32_t)v;
+  return 0;
+}
+
 static int set_hostname(void *arg, const char *value, char reason[REASON_MAX]) {
   struct config_interface *i = arg;
   struct auth_rule rule;
@@ -146,6 +159,7 @@ const struct config_key config_interface_keys[] = {
     {"mode", false, set_mode},
     {"address", false, set_address},
     {"gateway", false, set_gateway},
+    {"metric", false, set_metric},
     {"hostname", false, set_hostname},
     {"host-loopback", false, set_host_loopback},
     {"forward", true, set_forward},

@@ -2,8 +2,8 @@
  * How the daemon's privileges shrink:
  *   0  started: root, or an ordinary user with ambient CAP_NET_ADMIN (the unit's way), or with nothing (rootless)
  *   1  configuration read; who it will be is decided (privilege_plan)
- *   2  devices opened, the embedded network's child and the sealed namespaces' helper forked, runtime and state
- *      directories handed over
+ *   2  devices opened, and the sockets that hear what happens to them, which stay in the host's network; the embedded
+ *      network's child and the sealed namespaces' helper forked, runtime and state directories handed over
  *   3  the host's network left where that is allowed, everything dropped (privilege_drop), and from here on no socket of
  *      any network can be made (privilege_filter)
  *   4  grant sockets made, by the owner that remains; only then is a byte from wire or client read

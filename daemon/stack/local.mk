@@ -17,6 +17,7 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_if6.h \
   daemon/stack/stack_in6.c \
   daemon/stack/stack_ip6.h \
+  daemon/stack/stack_if_mtu.h \
   daemon/stack/stack_limit.c \
   daemon/stack/stack_limits.h \
   daemon/stack/stack_listen.h \

@@ -106,6 +106,8 @@ struct stack_route_info {
 int stack_route_lookup(struct stack *s, const struct net_addr *dst, struct stack_route_info *ret);
 void stack_route_each(struct stack *s, void (*fn)(void *arg, const struct stack_route_info *info), void *arg);
 
+/* The interface that has this address; NULL: none. */
+const char *stack_if_with(struct stack *s, const struct net_addr *a);
 /* Is a one of the stack's own addresses, or a directed broadcast of an on-link prefix? For rights. */
 bool stack_is_own(struct stack *s, const struct net_addr *a);
 bool stack_is_broadcast(struct stack *s, const struct net_addr *a);

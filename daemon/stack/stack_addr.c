@@ -103,6 +103,11 @@ bool stack_has_address(struct stack *s) {
   return false;
 }
 
+const char *stack_if_with(struct stack *s, const struct net_addr *a) {
+  const struct stack_if *i = stack_if_owner(s, a);
+  return i ? i->name : NULL;
+}
+
 /* One that is tentative, too: nobody is to reach it by calling it somebody else's. */
 bool stack_is_own(struct stack *s, const struct net_addr *a) {
   list_for_each(l, &s->ifs)

@@ -44,8 +44,8 @@ struct stack_listen_options {
  * -EADDRNOTAVAIL: not one of its own; -ENOBUFS: a limit, or no memory. */
 int stack_tcp_listen(struct stack *s, const struct net_endpoint *local, const struct stack_listen_options *o,
                      const struct stack_listener_ops *ops, void *arg, struct stack_listener **ret);
-/* The first address of that family (0: of either) of the first interface that has one; family 0: there is none. */
-struct net_addr stack_interface_address(struct stack *s, uint8_t family);
+/* The first address of that family (0: of either) of the interface (NULL: the first that has one); family 0: none. */
+struct net_addr stack_interface_address(struct stack *s, const char *ifname, uint8_t family);
 /* -EAGAIN when none waits. The connection may have data, or be over already. */
 int stack_listener_accept(struct stack_listener *l, const struct stack_conn_ops *ops, void *arg,
                           struct stack_conn **ret);

@@ -9,13 +9,12 @@
 
 #include "stack/stack.h"
 #include "stack/stack_dgram.h"
-#include "stack/stack_limits.h"
+#include "stack/stack_if_mtu.h"
 #include "stack/stack_listen.h"
 #include "stack/stack_pmtu.h"
 #include "stack/stack_timer.h"
 #include "stack/stack_wheel.h"
 
-#include "lwip/err.h"
 #include "lwip/ip_addr.h"
 #include "lwip/netif.h"
 #include "lwip/tcp.h"
@@ -140,11 +139,6 @@ struct stack_if *stack_if_of(const struct netif *n);
 void stack_if_poll_loopback(struct stack *s);
 struct stack_if *stack_if_free(struct stack_if *i);
 
-/* stack_if_mtu.c */
-unsigned stack_if_mtu(const struct stack_if *i, uint8_t family);
-const char *stack_if_mtu_origin(const struct stack_if *i, uint8_t family);
-void stack_if_mtu_changed(struct stack_if *i);
-
 /* stack_addr.c */
 struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a); /* where a may be used */
 bool stack_has_address(struct stack *s); /* of any family, usable */
@@ -186,7 +180,6 @@ bool stack_tcp_check_deadline(struct tcp_pcb *pcb);     /* true: it has come, an
 void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, uint32_t seq,
                     int error);
 void stack_tcp_address_lost(struct stack *s, const struct net_addr *a);
-void stack_tcp_mtu_changed(struct stack_if *i); /* stack_tcp_path.c */
 void stack_tcp_forget_all(struct stack *s);
 void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struct net_addr *hop);
 

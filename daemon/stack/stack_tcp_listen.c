@@ -81,11 +81,13 @@ static void dirty(struct stack_listener *l) {
   stack_kick(l->s);
 }
 
-struct net_addr stack_interface_address(struct stack *s, uint8_t family) {
+struct net_addr stack_interface_address(struct stack *s, const char *ifname, uint8_t family) {
   struct net_addr a = {0};
-  list_for_each(l, &s->ifs)
-    if (!a.family)
-      a = first_address(list_entry(l, struct stack_if, link), family, NULL);
+  list_for_each(l, &s->ifs) {
+    const struct stack_if *i = list_entry(l, struct stack_if, link);
+    if (!a.family && (!ifname || strcmp(i->name, ifname) == 0))
+      a = first_address(i, family, NULL);
+  }
   return a;
 }
 

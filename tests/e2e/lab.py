@@ -79,13 +79,14 @@ def program(name):
 class Lab:
     """Use it in a `with`: leaving it stops the daemon, which must end with 0 and without a sanitizer's report."""
 
-    def __init__(self, mode="static", *, user=None, device="tap", extra="", resolver="", daemon_limits=""):
+    def __init__(self, mode="static", *, user=None, device="tap", extra="", resolver="", daemon_limits="",
+                 more=""):
         self.dir = os.path.join(WORK, "lab")
         self.grants_dir, self.runtime = f"{self.dir}/grants.d", f"{self.dir}/run"
         os.makedirs(self.grants_dir, exist_ok=True)
         os.chmod(self.dir, 0o755)
         self.mode, self.user, self.device, self.extra = mode, user, device, extra
-        self.resolver, self.daemon_limits = resolver, daemon_limits
+        self.resolver, self.daemon_limits, self.more = resolver, daemon_limits, more
         self.daemon, self.children, self.log_path = None, [], f"{self.dir}/log"
 
     def __enter__(self):
@@ -167,6 +168,7 @@ class Lab:
             text += f"\n[resolver]\n{self.resolver}\n"
         if self.daemon_limits:
             text += f"\n[limits]\n{self.daemon_limits}\n"
+        text += f"\n{self.more}\n"
         with open(f"{self.dir}/capnetd.conf", "w", encoding="utf-8") as f:
             f.write(text)
 

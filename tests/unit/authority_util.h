@@ -70,6 +70,9 @@ static inline void rnd_rule_text(uint64_t *s, enum auth_kind kind, char buf[AUTH
     (void)snprintf(buf, AUTH_RULE_STRLEN, "%s %s", a, PICK(s, world_ops));
     break;
   }
+  bool via = kind == AUTH_TCP_CONNECT || kind == AUTH_TCP_LISTEN || kind == AUTH_PING;
+  if (via && rnd_below(s, 3) == 0)
+    (void)strcat(strcat(buf, " via "), world_ifs[1 + rnd_below(s, 2)]);
 }
 
 static inline struct auth_rights *rnd_rights(uint64_t *s, enum auth_kind kind, unsigned max) {
@@ -93,6 +96,8 @@ static inline struct auth_request rnd_request(uint64_t *s, enum auth_kind kind) 
   rq.own = rnd_below(s, 4) == 0;
   rq.broadcast = rnd_below(s, 8) == 0;
   rq.mask = 1 + rnd_below(s, kind == AUTH_DNS ? 3 : 15);
+  rq.interface = rnd_below(s, 3) ? world_ifs[1 + rnd_below(s, 2)] : NULL;
+  rq.unrouted = !rq.interface && rnd_below(s, 2);
   rq.scope = (enum auth_scope)rnd_below(s, 3);
   rq.name = kind == AUTH_DNS ? PICK(s, world_names) : world_ifs[1 + rnd_below(s, 2)];
   if (kind == AUTH_TCP_LISTEN && rnd_below(s, 4) == 0) {

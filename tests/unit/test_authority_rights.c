@@ -32,6 +32,10 @@ Test(authority_rights, good_rules_and_their_canonical_text) {
       {AUTH_TCP_LISTEN, "10.0.0.1:80", "10.0.0.1:80"},
       {AUTH_TCP_LISTEN, "[fe80::1]:80", "[fe80::1]:80"},
       {AUTH_PING, "*", "*"},
+      {AUTH_PING, "10.0.0.0/24  via\tnet1 ", "10.0.0.0/24 via net1"},
+      {AUTH_TCP_CONNECT, "*:80 via a.b-c_D", "*:80 via a.b-c_D"},
+      {AUTH_TCP_CONNECT, "[2001:db8::/32]:443 via fifteen-letters", "[2001:db8::/32]:443 via fifteen-letters"},
+      {AUTH_TCP_LISTEN, "interface-address:8080 via net0", "interface-address:8080 via net0"},
       {AUTH_PING, "10.0.0.0/24", "10.0.0.0/24"},
       {AUTH_PING, "fe80::/10", "fe80::/10"},
       {AUTH_PING, "[fe80::/10]", "fe80::/10"},
@@ -60,6 +64,15 @@ Test(authority_rights, bad_rules_are_refused_with_a_sentence) {
       {AUTH_TCP_CONNECT, ""},
       {AUTH_TCP_CONNECT, "   "},
       {AUTH_TCP_CONNECT, "10.0.0.1"},
+      {AUTH_TCP_CONNECT, "10.0.0.1:80 via"},
+      {AUTH_TCP_CONNECT, "10.0.0.1:80 via sixteen-letters-"},
+      {AUTH_TCP_CONNECT, "10.0.0.1:80 via net0 via net1"},
+      {AUTH_TCP_CONNECT, "10.0.0.1:80 via n*"},
+      {AUTH_TCP_CONNECT, "10.0.0.1:80 net0"},
+      {AUTH_TCP_CONNECT, "via net0"},
+      {AUTH_PING, "10.0.0.1 over net0"},
+      {AUTH_TCP_LISTEN, "*:80 via "},
+      {AUTH_DNS, "example.com A via net0"},
       {AUTH_TCP_CONNECT, "10.0.0.1:"},
       {AUTH_TCP_CONNECT, ":80"},
       {AUTH_TCP_CONNECT, "10.0.0.1/8:80"},
@@ -354,6 +367,25 @@ Test(authority_rights, scopes_and_operations) {
   cr_expect_not(auth_rule_covers(AUTH_MANAGER, &any, &rq));
 }
 
+Test(authority_rights, a_rule_that_names_an_interface_covers_only_that) {
+  static const struct {
+    const char *rule, *interface;
+    bool unrouted, covered;
+  } rows[] = {
+      {"10.0.0.0/8:80 via net1", "net1", false, true},  {"10.0.0.0/8:80 via net1", "net0", false, false},
+      {"10.0.0.0/8:80 via net1", "net10", false, false}, {"10.0.0.0/8:80 via net1", NULL, false, false},
+      {"10.0.0.0/8:80 via net1", NULL, true, true},     {"10.0.0.0/8:80", "net0", false, true},
+      {"10.0.0.0/8:80", NULL, false, true},             {"10.0.1.0/24:80 via net1", NULL, true, false},
+  };
+  for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+    struct auth_rule r = parsed(AUTH_TCP_CONNECT, rows[i].rule);
+    struct auth_request rq = {
+        .kind = AUTH_TCP_CONNECT, .to.port = 80, .interface = rows[i].interface, .unrouted = rows[i].unrouted};
+    (void)net_addr_parse("10.0.0.9", &rq.to.addr);
+    cr_expect_eq(auth_rule_covers(AUTH_TCP_CONNECT, &r, &rq), rows[i].covered, "row %zu", i);
+  }
+}
+
 Test(authority_rights, narrowing_table) {
   static const struct {
     enum auth_kind kind;
@@ -361,6 +393,14 @@ Test(authority_rights, narrowing_table) {
     bool subset;
   } rows[] = {
       {AUTH_TCP_CONNECT, "10.0.0.1:80", "10.0.0.0/8:80-443", true},
+      {AUTH_TCP_CONNECT, "10.0.0.1:80 via net0", "10.0.0.0/8:80-443", true},
+      {AUTH_TCP_CONNECT, "10.0.0.1:80 via net0", "10.0.0.0/8:80-443 via net0", true},
+      {AUTH_TCP_CONNECT, "10.0.0.1:80 via net1", "10.0.0.0/8:80-443 via net0", false},
+      {AUTH_TCP_CONNECT, "10.0.0.1:80", "10.0.0.0/8:80-443 via net0", false},
+      {AUTH_TCP_LISTEN, "interface-address:80", "*:80 via net0", false},
+      {AUTH_TCP_LISTEN, "interface-address:80 via net0", "*:80 via net0", true},
+      {AUTH_PING, "10.0.0.1", "* via net0", false},
+      {AUTH_PING, "10.0.0.1 via net0", "*", true},
       {AUTH_TCP_CONNECT, "10.0.0.1:80", "*:*", true},
       {AUTH_TCP_CONNECT, "*:80", "*:*", true},
       {AUTH_TCP_CONNECT, "*:*", "*:80", false},

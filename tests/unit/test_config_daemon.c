@@ -19,7 +19,7 @@ Test(config_daemon, a_full_file) {
   struct config *c = parse("# a comment\n; another\n\n"
                            "[daemon]\nruntime-dir = /run/x\nstate-dir=/var/lib/x\nlog-level = debug\nuser = capnet\n"
                            "[interface net0]\ndevice = tap\nifname = capnet0\nmtu = 1400\nmac = 02:00:00:00:00:01\n"
-                           "mode = static\naddress = 10.0.0.2/24\ngateway = 10.0.0.1\nhostname = Box\n"
+                           "mode = static\naddress = 10.0.0.2/24\ngateway = 10.0.0.1\nmetric = 4294967295\nhostname = Box\n"
                            "[interface net1]\ndevice = slirp\nhost-loopback = yes\n"
                            "forward = tcp:127.0.0.1:8080-80\nforward = tcp:127.0.0.1:8081-81\n"
                            "[resolver]\nservers = 10.0.0.53, 10.0.0.54:5353 2001:db8::53 [2001:db8::54]:54\n"
@@ -36,6 +36,7 @@ Test(config_daemon, a_full_file) {
   cr_expect_eq(i->device, CONFIG_TAP);
   cr_expect_str_eq(i->ifname, "capnet0");
   cr_expect_eq(i->mtu, 1400u);
+  cr_expect_eq(i->metric, UINT32_MAX);
   cr_expect_eq(i->mac[5], 1);
   cr_expect_eq(i->netconf.mode, NETCONF_STATIC);
   cr_expect_eq(net_addr_to_v4(&i->netconf.fixed.addr), 0x0a000002u);
@@ -92,6 +93,8 @@ Test(config_daemon, each_bad_value_is_named_with_line_and_key) {
       {"daemon", "colour", "red"},               {"interface n", "device", "memory"},
       {"interface n", "ifname", "sixteen-letters0"}, {"interface n", "ifname", "a/b"},
       {"interface n", "fd", ""},                 {"interface n", "mtu", "575"},
+      {"interface n", "metric", "4294967296"},   {"interface n", "metric", "-1"},
+      {"interface n", "metric", "01"},           {"interface n", "metric", ""},
       {"interface n", "mtu", "65521"},            {"interface n", "mtu", "1e3"},
       {"interface n", "mac", "02:00:00:00:00"},  {"interface n", "mac", "01:00:00:00:00:01"},
       {"interface n", "mac", "00:00:00:00:00:00"}, {"interface n", "mode", "auto"},
