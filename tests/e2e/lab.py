@@ -28,10 +28,11 @@ class Skip(Exception):
     """The case cannot be done here; the text says why."""
 
 
-def case(function=None, *, root=True, seconds=60):
-    """Marks a case. root: it needs namespaces. seconds: the runner ends it after that long, as failed."""
+def case(function=None, *, root=True, seconds=60, waits=False):
+    """Marks a case. root: it needs namespaces. seconds: the runner ends it after that long, as failed. waits: for real
+    seconds to pass, mostly; the runner lets these cases run beside each other."""
     def add(f):
-        f.root, f.seconds = root, seconds
+        f.root, f.seconds, f.waits = root, seconds, waits
         CASES.append(f)
         return f
     return add(function) if function else add
@@ -88,6 +89,7 @@ class Lab:
         self.mode, self.user, self.device, self.extra = mode, user, device, extra
         self.resolver, self.daemon_limits, self.more = resolver, daemon_limits, more
         self.daemon, self.children, self.log_path = None, [], f"{self.dir}/log"
+        self.near = "cap0"  # where the kernel has its address on the daemon's link
 
     def __enter__(self):
         return self
@@ -132,7 +134,7 @@ class Lab:
 
     def dnsmasq(self, *options, lease_s=120):
         p = self.spawn("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--group=root",
-                       "--interface=cap0", "--except-interface=lo", "--bind-interfaces", "--no-resolv", "--no-hosts",
+                       f"--interface={self.near}", "--except-interface=lo", "--bind-interfaces", "--no-resolv", "--no-hosts",
                        "--no-ping", "--pid-file=", f"--dhcp-leasefile={self.dir}/leases", "--dhcp-authoritative",
                        f"--dhcp-range=10.99.0.100,10.99.0.150,255.255.255.0,{lease_s}", "--domain=lab.test",
                        "--dhcp-option=option:domain-search,lab.test,example.test", "--log-dhcp", "--log-queries",
