@@ -80,8 +80,8 @@ class Series(threading.Thread):
 class Echo:
     """A connection that is there all the time."""
 
-    def __init__(self, lab):
-        self.server = Server(self.answer)
+    def __init__(self, lab, address=GATEWAY):
+        self.server = Server(self.answer, address)
         with lab.take("net", "tcp-connect") as cap:
             self.connection = wire.connect(cap, self.server.address)
 

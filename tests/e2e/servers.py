@@ -126,18 +126,19 @@ class Radvd(Process):
     """A router whose word is good for five seconds, and which gives it anew every three to four."""
     programs = ("radvd",)
 
-    def __init__(self, lab, name="radvd", managed=False, other=False):
+    def __init__(self, lab, name="radvd", managed=False, other=False, names=True):
         super().__init__(lab, name)
-        self.managed, self.other = managed, other
+        self.managed, self.other, self.names = managed, other, names
 
     def command(self):
+        names = (f"RDNSS {GATEWAY6} {{ AdvRDNSSLifetime 5; }}; DNSSL {' '.join(SEARCH)} {{ AdvDNSSLLifetime 5; }};"
+                 if self.names else "")
         config = self.file("conf", f"""interface br0 {{
             AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 4; AdvDefaultLifetime 5; AdvLinkMTU {MTU};
             AdvManagedFlag {"on" if self.managed else "off"}; AdvOtherConfigFlag {"on" if self.other else "off"};
             prefix {PREFIX6}/64 {{ AdvOnLink on; AdvAutonomous {"off" if self.managed else "on"};
                                    AdvValidLifetime 5; AdvPreferredLifetime 4; }};
-            RDNSS {GATEWAY6} {{ AdvRDNSSLifetime 5; }};
-            DNSSL {" ".join(SEARCH)} {{ AdvDNSSLLifetime 5; }}; }};\n""")
+            {names} }};\n""")
         return ["radvd", "--nodaemon", "--logmethod", "stderr", "--config", config, "--pidfile", self.file("pid")], {}
 
 
