@@ -114,6 +114,8 @@ CRITERION_TESTS += tests/unit/test_netconf_ids
 CRITERION_TESTS += tests/unit/test_ra_msg
 CRITERION_TESTS += tests/unit/test_dad
 CRITERION_TESTS += tests/unit/test_slaac
+CRITERION_TESTS += tests/unit/test_dhcp6_msg
+CRITERION_TESTS += tests/unit/test_dhcp6_machine
 
 CLIENT_VIEW_TESTS = tests/unit/test_client_text tests/unit/test_ping_stats tests/unit/test_resolve_render \
 	tests/unit/test_status_json tests/unit/test_status_render

@@ -30,4 +30,10 @@ libcapnetd_la_SOURCES += \
   daemon/netconf/slaac_machine.c \
   daemon/netconf/slaac_lists.h \
   daemon/netconf/slaac_lists.c \
-  daemon/netconf/slaac_take.c
+  daemon/netconf/slaac_take.c \
+  daemon/netconf/dhcp6_msg.h \
+  daemon/netconf/dhcp6_msg.c \
+  daemon/netconf/dhcp6_machine.h \
+  daemon/netconf/dhcp6_machine.c \
+  daemon/netconf/dhcp6_private.h \
+  daemon/netconf/dhcp6_take.c
