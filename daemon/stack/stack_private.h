@@ -29,10 +29,6 @@ struct stack_hop4 {
   struct net_addr hop; /* family 0: an empty entry */
   uint64_t asked_ns;
 };
-struct stack_mtu_limit {
-  unsigned mtu; /* 0: none */
-  const char *origin;
-};
 struct stack_nd_params {
   uint8_t hop_limit;
   uint32_t reachable_ms, retrans_ms;
