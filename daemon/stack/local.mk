@@ -37,6 +37,7 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_route.c \
   daemon/stack/stack_route.h \
   daemon/stack/stack_source.c \
+  daemon/stack/stack_state.h \
   daemon/stack/stack_table.c \
   daemon/stack/stack_table.h \
   daemon/stack/stack_tcp.c \

@@ -20,8 +20,16 @@ static void group_mac(const uint8_t *group, struct eth_addr *ret) {
   memcpy(ret->addr + 2, group + 12, 4);
 }
 
+/* TCP and UDP have lwIP's default, unless a router wants another one. No checksum covers it. */
+static void set_hop_limit(const struct stack_if *i, uint8_t *h) {
+  bool transport = h[6] == IP6_NEXTH_TCP || h[6] == IP6_NEXTH_UDP || h[6] == IP6_NEXTH_FRAGMENT;
+  if (transport && h[7] == IP_DEFAULT_TTL)
+    h[7] = i->nd_params.hop_limit;
+}
+
 err_t stack_output_ip6(struct netif *n, struct pbuf *p, const ip6_addr_t *dst) {
   struct stack_if *i = stack_if_of(n);
+  set_hop_limit(i, p->payload);
   if (ip6_addr_ismulticast(dst)) {
     struct eth_addr mac;
     group_mac((const uint8_t *)dst->addr, &mac);
