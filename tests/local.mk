@@ -52,6 +52,7 @@ CRITERION_TESTS += tests/unit/test_stack_hostile
 CRITERION_TESTS += tests/unit/test_stack_if6
 CRITERION_TESTS += tests/unit/test_stack_route
 CRITERION_TESTS += tests/unit/test_stack_nd
+CRITERION_TESTS += tests/unit/test_stack_in6
 CRITERION_TESTS += tests/unit/test_stack_lwip
 CRITERION_TESTS += tests/unit/test_stack_sack
 CRITERION_TESTS += tests/unit/test_stack_rto
