@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Any bytes as frames from the wire, for a stack with a listener, a UDP socket and an echo session. The input is a
+ * Any bytes as frames from the wire, for a stack with a listener, UDP sockets and an echo session, IPv4 and IPv6, the
+ * latter with an address that is tentative, a router, and somebody who listens to neighbour discovery. The input is a
  * row of: 2 bytes of length, 1 of flags, the frame without its destination. Flags: 1 put the checksums right, 2 put the
  * acknowledgement right (that of the last segment we sent), 4 let a second pass, 8 count a leading SACK option's blocks
  * back from there, and acknowledge 4,000 bytes less, 16 echo the timestamp of that segment. Afterwards everything must be
  * gone.
  */
+#include "../unit/stack_wire6.h"
 #include "../unit/stack_wire_open.h"
 #include "fuzz.h"
 
@@ -58,6 +60,22 @@ static void fix_echo(uint8_t *f) {
   memcpy(f + 62, out + (out[47] & WIRE_SYN ? 62 : 58), 4);
 }
 
+/* Over those extension headers that are there whole. */
+static void fix_sums6(uint8_t *f, size_t len) {
+  static const uint8_t at_of[256] = {[6] = 16, [17] = 6, [58] = 2}, min[256] = {[6] = 20, [17] = 8, [58] = 4};
+  size_t at = WIRE6_AT, end = MIN(len, WIRE6_AT + (size_t)wire_get(f + 18, 2));
+  uint8_t next = f[20];
+  while ((next == 0 || next == 43 || next == 44 || next == 60) && at + 8 <= end) {
+    size_t n = next == 44 ? 8 : 8u * (1u + f[at + 1]);
+    next = f[at];
+    at += n;
+  }
+  if (at > end || !at_of[next] || end - at < min[next])
+    return;
+  wire_put(f + at + at_of[next], 0, 2);
+  wire_put(f + at + at_of[next], wire6_sum(f, f + at, next, end - at), 2);
+}
+
 static void fix_sums(uint8_t *f, size_t len) {
   static const struct {
     uint8_t proto, at, min;
@@ -84,7 +102,9 @@ static void frame(const uint8_t *data, size_t n, unsigned flags) {
     fix_sacks(f, len);
   if ((flags & FIX_ECHO) && len >= 66)
     fix_echo(f);
-  if ((flags & FIX_SUMS) && len >= 34)
+  if ((flags & FIX_SUMS) && len >= WIRE6_AT && wire_get(f + 12, 2) == 0x86dd)
+    fix_sums6(f, len);
+  else if ((flags & FIX_SUMS) && len >= 34)
     fix_sums(f, len);
   wire_inject(&w, f, len);
   if (flags & WAIT)
@@ -99,16 +119,35 @@ static void check_gone(void) {
     abort();
 }
 
+static void on_nd(void *arg _unused_, const struct net_addr *from _unused_, const struct net_addr *to _unused_,
+                  const uint8_t *icmp, size_t len) {
+  if (len < 8 || icmp[0] < 134 || icmp[0] > 136)
+    abort();
+}
+
+static int open_ip6(struct stack_nd **ret_nd, struct stack_udp **ret_udp) {
+  static const struct stack_nd_ops nops = {.received = on_nd};
+  static const struct stack_udp_ops uops = {0};
+  struct net_addr own = wire6_addr(WIRE6_OWN), maybe = wire6_addr("2001:db8::1");
+  struct stack_route r[] = {{.dst = {.addr = {.family = AF_INET6}}, .gateway = wire6_addr(WIRE6_PEER)}};
+  if (stack_if_set_ipv6(w.i, &own, 64, STACK_ADDR_PREFERRED) < 0 ||
+      stack_if_set_ipv6(w.i, &maybe, 64, STACK_ADDR_TENTATIVE) < 0 || stack_if_set_routes(w.i, AF_INET6, r, 1) < 0 ||
+      stack_nd_open(w.i, &nops, NULL, ret_nd) < 0)
+    return -1;
+  return stack_udp_open(w.s, &(struct net_endpoint){.port = 9}, &uops, NULL, ret_udp);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   static const struct stack_listener_ops lops = {.acceptable = on_acceptable};
   static const struct stack_listen_options lopts = {.backlog = 4, .overflow = STACK_OVERFLOW_REFUSE};
   static const struct stack_udp_ops uops = {0};
   struct net_endpoint at = {.addr = net_addr_v4(WIRE_OWN), .port = 80};
-  struct stack_udp *u;
+  struct stack_udp *u, *both;
   struct stack_echo *e;
+  struct stack_nd *nd;
   n_conns = 0;
   if (wire_open(&w) < 0 || stack_tcp_listen(w.s, &at, &lopts, &lops, NULL, &listener) < 0 ||
-      stack_udp_open(w.s, &at, &uops, NULL, &u) < 0 || stack_echo_open(w.s, echo_event, NULL, &e) < 0)
+      stack_udp_open(w.s, &at, &uops, NULL, &u) < 0 || stack_echo_open(w.s, echo_event, NULL, &e) < 0 || open_ip6(&nd, &both) < 0)
     abort();
   for (size_t at_byte = 0, frames = 0; at_byte + 3 <= size && frames < 64; frames++) {
     size_t n = MIN((size_t)wire_get(data + at_byte, 2), size - at_byte - 3);
@@ -119,6 +158,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   for (unsigned i = 0; i < n_conns; i++)
     stack_conn_abort(conns[i], STACK_END_REVOKED);
   stack_udp_close(u);
+  stack_udp_close(both);
+  stack_nd_close(nd);
   stack_echo_close(e);
   check_gone();
   wire_close(&w);

@@ -41,6 +41,28 @@ def stamp(val, echo=0):
     return struct.pack(">BBBBII", 1, 1, 8, 10, val & 0xFFFFFFFF, echo)
 
 
+OWN6, PEER6, ALL6 = (bytes.fromhex(a) for a in ("fe80" + 27 * "0" + "1", "fe80" + 27 * "0" + "9", "ff02" + 27 * "0" + "1"))
+MAYBE6 = bytes.fromhex("20010db8" + 23 * "0" + "1")
+NODE6 = bytes.fromhex("ff02" + 19 * "0" + "1ff000001")
+
+
+def ip6(proto, payload, src=PEER6, dst=OWN6, hops=255):
+    return MAC + b"\x86\xdd" + struct.pack(">IHBB", 6 << 28, len(payload), proto, hops) + src + dst + payload
+
+
+def nd(kind, target=b"", flags=0, option=0, body=bytes(4)):
+    tail = bytes([option, 1]) + MAC if option else b""
+    return bytes([kind, 0, 0, 0, flags]) + body[1:] + target + tail
+
+
+def frag6(proto, ident, at, more, data):
+    return ip6(44, struct.pack(">BBHI", proto, 0, at | more, ident) + data)
+
+
+def udp6(data, port=9):
+    return struct.pack(">HHHH", 53, port, 8 + len(data), 0) + data
+
+
 OPTIONS = bytes([2, 4, 5, 180, 1, 3, 3, 7, 4, 2, 1, 1])
 START = entry(arp(2)) + entry(tcp(1000, SYN, OPTIONS)) + entry(tcp(1001, ACKF), SUMS | ACK)
 START_TS = entry(arp(2)) + entry(tcp(1000, SYN, OPTIONS + stamp(5))) + entry(tcp(1001, ACKF, stamp(6)), SUMS | ACK | ECHO)
@@ -75,6 +97,25 @@ SEEDS = {
     "fragments": entry(udp(bytes(24), 0x2000)) + entry(ip(17, bytes(32), 0x2004)) + entry(ip(17, bytes(9), 8)),
     "icmp": entry(arp(2)) + entry(ip(1, bytes([8, 0, 0, 0, 1, 2, 3, 4]) + b"ping"))
     + entry(ip(1, bytes([3, 1, 0, 0, 0, 0, 0, 0]) + QUOTE)) + entry(ip(1, bytes([0, 0, 0, 0, 0, 0, 0, 1]))),
+    "nd": entry(ip6(58, nd(135, OWN6, option=1), dst=NODE6)) + entry(ip6(17, udp6(b"question")))
+    + entry(ip6(58, nd(136, PEER6, 0xE0, 2))) + entry(ip6(58, nd(135, MAYBE6), src=bytes(16), dst=NODE6))
+    + entry(ip6(58, nd(136, MAYBE6, 0x20, 2), dst=ALL6)) + entry(ip6(58, nd(137, PEER6 + MAYBE6, option=2)), SUMS | WAIT)
+    + entry(ip6(58, nd(134, b"", 0, 1, bytes([64, 0, 0, 30]) + bytes(8)), dst=ALL6)),
+    "mld": entry(ip6(0, bytes([58, 0, 5, 2, 0, 0, 1, 0, 130, 0, 0, 0, 3, 232, 0, 0]) + bytes(20), dst=ALL6, hops=1), SUMS | WAIT)
+    + entry(ip6(0, bytes([58, 0, 5, 2, 0, 0, 1, 0, 130, 0, 0, 0, 0, 9, 0, 0]) + NODE6, dst=ALL6, hops=1), SUMS | WAIT),
+    "headers6": entry(ip6(0, bytes([60, 0, 1, 4, 0, 0, 0, 0, 43, 0, 1, 4, 0, 0, 0, 0, 44, 0, 0, 0, 0, 0, 0, 0])
+                         + bytes([17, 0, 0, 0, 0, 0, 0, 1]) + udp6(b"deep")))
+    + entry(ip6(43, bytes([17, 2, 0, 1, 0, 0, 0, 0]) + MAYBE6 + udp6(b"source route")))
+    + entry(ip6(60, bytes([17, 0, 0x85, 4, 0, 0, 0, 0]) + udp6(b"unknown option"))) + entry(ip6(59, b"")) + entry(ip6(99, b"x")),
+    "fragments6": entry(frag6(17, 1, 0, 1, udp6(bytes(64))[:40])) + entry(frag6(17, 1, 40, 0, bytes(32)))
+    + entry(frag6(17, 2, 64, 1, bytes(64))) + entry(frag6(17, 2, 0, 1, bytes(72)), SUMS | WAIT)
+    + entry(frag6(17, 3, 0, 0, udp6(b"atomic"))) + entry(frag6(60, 4, 0, 1, bytes([44, 0, 1, 4, 0, 0, 0, 0])))
+    + entry(frag6(60, 4, 8, 0, bytes(8))),
+    "icmp6": entry(ip6(58, nd(135, OWN6, option=1), dst=NODE6))
+    + entry(ip6(58, bytes([128, 0, 0, 0, 1, 2, 3, 4]) + b"ping", hops=64)) + entry(ip6(58, bytes([129, 0, 0, 0, 0, 0, 0, 1])))
+    + entry(ip6(58, bytes([2, 0, 0, 0, 0, 0, 5, 0]) + ip6(6, bytes(20), OWN6, PEER6)[8:]))
+    + entry(ip6(58, bytes([1, 4, 0, 0, 0, 0, 0, 0]) + ip6(17, udp6(b""), OWN6, PEER6)[8:])),
+    "udp6": entry(ip6(17, udp6(b"datagram", 9))) + entry(ip6(17, udp6(b"", 7))) + entry(ip6(17, udp6(b"x")), 0),
     "udp": entry(udp(b"datagram")) + entry(udp(b"")),
 }
 
