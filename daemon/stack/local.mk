@@ -11,6 +11,8 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_err.c \
   daemon/stack/stack_hooks.c \
   daemon/stack/stack_icmp.c \
+  daemon/stack/stack_icmp6.c \
+  daemon/stack/stack_icmp_private.h \
   daemon/stack/stack_if.c \
   daemon/stack/stack_if_mtu.c \
   daemon/stack/stack_if6.c \

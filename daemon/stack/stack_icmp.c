@@ -1,40 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * ICMP: echo sessions, and errors about what we sent, which lwIP tells nobody (RFC 792, RFC 1122 3.2.2, RFC 5927).
+ * Echo sessions, and ICMP: errors about what we sent, which lwIP tells nobody (RFC 792, RFC 1122 3.2.2, RFC 5927).
  * A raw pcb sees every ICMP packet for us first; requests go on to lwIP, which answers them.
  */
-#include "stack/stack_private.h"
+#include "stack/stack_icmp_private.h"
 
 #include "lwip/icmp.h"
 #include "lwip/inet_chksum.h"
 #include "lwip/prot/ip4.h"
 #include "lwip/raw.h"
-
-#define ICMP_HLEN 8u
-#define DEFAULT_TTL 64
-
-struct stack_echo {
-  struct list link;
-  struct stack *s;
-  uint16_t id;
-  void (*event)(void *arg, const struct stack_echo_event *ev);
-  void *arg;
-};
-
-static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
-static uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
-static void put16(uint8_t *p, uint16_t v) {
-  p[0] = (uint8_t)(v >> 8);
-  p[1] = (uint8_t)v;
-}
-
-static struct stack_echo *find_echo(struct stack *s, uint16_t id) {
-  list_for_each(l, &s->echoes) {
-    struct stack_echo *e = list_entry(l, struct stack_echo, link);
-    if (e->id == id)
-      return e;
-  }
-  return NULL;
-}
 
 /* --- errors ----------------------------------------------------------------------------------------------------- */
 
@@ -60,7 +33,7 @@ static int error_of(uint8_t type, uint8_t code) {
 
 static void echo_error(struct stack *s, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp,
                        const uint8_t *inner) {
-  struct stack_echo *e = inner[0] == ICMP_ECHO ? find_echo(s, get16(inner + 4)) : NULL;
+  struct stack_echo *e = inner[0] == ICMP_ECHO ? stack_echo_find(s, AF_INET, get16(inner + 4)) : NULL;
   if (!e) {
     s->icmp_malformed++;
     return;
@@ -106,16 +79,21 @@ static void on_error(struct stack *s, const struct net_addr *from, uint8_t ttl, 
 /* Told as Linux tells it: host unreachable, from the address that the packet would have left from. TCP hears of it from
  * the neighbour, not from each segment. */
 void stack_icmp_undelivered(struct stack *s, const uint8_t *q, size_t len) {
+  if (q[0] >> 4 == 6) {
+    stack_icmp6_undelivered(s, q, len);
+    return;
+  }
   size_t hlen = (size_t)(q[0] & 15) * 4;
   if (len < hlen + 8 || (get16(q + 6) & IP_OFFMASK))
     return;
   struct net_endpoint local = {.addr = net_addr_v4(get32(q + 12)), .port = get16(q + hlen)};
   struct net_endpoint remote = {.addr = net_addr_v4(get32(q + 16)), .port = get16(q + hlen + 2)};
-  struct stack_echo *e = q[9] == IP_PROTO_ICMP && q[hlen] == ICMP_ECHO ? find_echo(s, get16(q + hlen + 4)) : NULL;
+  bool echo = q[9] == IP_PROTO_ICMP && q[hlen] == ICMP_ECHO;
+  struct stack_echo *e = echo ? stack_echo_find(s, AF_INET, get16(q + hlen + 4)) : NULL;
   struct stack_echo_event ev = {.kind = STACK_ECHO_UNREACHABLE,
                                 .from = local.addr,
                                 .code = ICMP_DUR_HOST,
-                                .ttl = DEFAULT_TTL,
+                                .ttl = ECHO_DEFAULT_TTL,
                                 .seq = get16(q + hlen + 6)};
   if (e)
     e->event(e->arg, &ev);
@@ -126,7 +104,7 @@ void stack_icmp_undelivered(struct stack *s, const uint8_t *q, size_t len) {
 /* --- input ------------------------------------------------------------------------------------------------------ */
 
 static void on_reply(struct stack *s, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp, size_t len) {
-  struct stack_echo *e = find_echo(s, get16(icmp + 4));
+  struct stack_echo *e = stack_echo_find(s, AF_INET, get16(icmp + 4));
   if (!e) {
     s->icmp_malformed++;
     return;
@@ -197,6 +175,20 @@ void stack_icmp_done(struct stack *s) {
 
 /* --- sessions --------------------------------------------------------------------------------------------------- */
 
+static struct stack_echo *by_id(struct stack *s, uint16_t id) {
+  list_for_each(l, &s->echoes) {
+    struct stack_echo *e = list_entry(l, struct stack_echo, link);
+    if (e->id == id)
+      return e;
+  }
+  return NULL;
+}
+
+struct stack_echo *stack_echo_find(struct stack *s, uint8_t family, uint16_t id) {
+  struct stack_echo *e = by_id(s, id);
+  return e && e->family == family ? e : NULL;
+}
+
 int stack_echo_open(struct stack *s, void (*event)(void *arg, const struct stack_echo_event *ev), void *arg,
                     struct stack_echo **ret) {
   if (s->n_echoes >= s->limits.echo_sessions)
@@ -207,37 +199,48 @@ int stack_echo_open(struct stack *s, void (*event)(void *arg, const struct stack
   *e = (struct stack_echo){.s = s, .event = event, .arg = arg};
   do
     e->id = (uint16_t)stack_rand32();
-  while (find_echo(s, e->id));
+  while (by_id(s, e->id));
   list_append(&s->echoes, &e->link);
   s->n_echoes++;
   *ret = e;
   return 0;
 }
 
+struct pbuf *stack_echo_packet(const struct stack_echo *e, uint8_t type, uint16_t seq, const void *payload, size_t len) {
+  struct pbuf *p = pbuf_alloc(PBUF_IP, (u16_t)(ICMP_HLEN + len), PBUF_RAM);
+  if (!p)
+    return NULL;
+  uint8_t *icmp = p->payload;
+  memset(icmp, 0, ICMP_HLEN);
+  icmp[0] = type;
+  put16(icmp + 4, e->id);
+  put16(icmp + 6, seq);
+  if (len)
+    memcpy(icmp + ICMP_HLEN, payload, len);
+  return p;
+}
+
 int stack_echo_send(struct stack_echo *e, const struct net_addr *to, uint16_t seq, uint8_t ttl, const void *payload,
                     size_t len) {
+  if (to->family == AF_INET6)
+    return stack_echo_send6(e, to, seq, ttl, payload, len);
   struct stack_if *i;
   int r = stack_route(e->s, to, &i);
   if (r < 0)
     return r;
   if (len + IP_HLEN + ICMP_HLEN > i->nic->mtu)
     return -EMSGSIZE;
-  struct pbuf *p = pbuf_alloc(PBUF_IP, (u16_t)(ICMP_HLEN + len), PBUF_RAM);
+  struct pbuf *p = stack_echo_packet(e, ICMP_ECHO, seq, payload, len);
   if (!p)
     return -ENOBUFS;
-  uint8_t *icmp = p->payload;
-  memset(icmp, 0, ICMP_HLEN);
-  icmp[0] = ICMP_ECHO;
-  put16(icmp + 4, e->id);
-  put16(icmp + 6, seq);
-  if (len)
-    memcpy(icmp + ICMP_HLEN, payload, len);
-  u16_t sum = inet_chksum(icmp, (u16_t)(ICMP_HLEN + len)); /* already in network order */
-  memcpy(icmp + 2, &sum, 2);
+  e->family = AF_INET;
+  u16_t sum = inet_chksum(p->payload, p->tot_len); /* already in network order */
+  memcpy((uint8_t *)p->payload + 2, &sum, 2);
   struct net_addr own = stack_if_addr(i);
   ip_addr_t src = stack_to_lwip(&own), dst = stack_to_lwip(to);
   stack_sync(e->s);
-  err_t err = ip4_output_if(p, ip_2_ip4(&src), ip_2_ip4(&dst), ttl ? ttl : DEFAULT_TTL, 0, IP_PROTO_ICMP, &i->netif);
+  err_t err =
+      ip4_output_if(p, ip_2_ip4(&src), ip_2_ip4(&dst), ttl ? ttl : ECHO_DEFAULT_TTL, 0, IP_PROTO_ICMP, &i->netif);
   pbuf_free(p);
   stack_kick(e->s);
   return stack_errno(err);

@@ -119,6 +119,7 @@ int stack_if_set_ipv6(struct stack_if *i, const struct net_addr *addr, uint8_t p
     return k;
   i->prefix_len6[k] = prefix_len;
   netif_ip6_addr_set_state(&i->netif, (s8_t)k, states[state]);
+  stack_listeners_address_gained(i->s, i);
   stack_kick(i->s);
   return 0;
 }

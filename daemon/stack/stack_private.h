@@ -78,7 +78,8 @@ void stack_icmp_undelivered(struct stack *s, const uint8_t *quote, size_t len);
 
 /* stack_udp.c */
 bool stack_udp_take(struct stack *s, struct pbuf *p, struct netif *inp); /* for a socket of one interface */
-void stack_udp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, int error);
+/* error 0 is told to nobody. False: no socket is there. */
+bool stack_udp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, int error);
 void stack_udp_address_lost(struct stack *s, const struct net_addr *a);
 
 /* stack_tcp.c */

@@ -4,6 +4,7 @@
  * lwIP's callbacks only note what happened; upcalls are made at the end of the turn, so the room above may do anything
  * in them. A pcb tells through its extension argument that it is freed, on whatever path: nobody keeps a stale one.
  */
+#include "stack/stack_route.h"
 #include "stack/stack_table.h"
 #include "stack/stack_tcp_private.h"
 
@@ -175,8 +176,17 @@ bool stack_tcp_output_later(const struct tcp_pcb *pcb) {
 
 void stack_tcp_init(void) { ext_id = tcp_ext_arg_alloc_id(); }
 
+/* RFC 4861 6.3.2: what the routers of the link say. */
+static void set_hop_limit(struct stack *s, struct tcp_pcb *pcb) {
+  struct net_addr own = stack_from_lwip(&pcb->local_ip);
+  struct stack_if *i = own.family == AF_INET6 ? stack_if_owner(s, &own) : NULL;
+  if (i)
+    pcb->ttl = i->nd_params.hop_limit;
+}
+
 void conn_attach(struct stack_conn *c, struct tcp_pcb *pcb) {
   c->pcb = pcb;
+  set_hop_limit(c->s, pcb);
   tcp_arg(pcb, c);
   tcp_ext_arg_set(pcb, ext_id, c);
   tcp_ext_arg_set_callbacks(pcb, ext_id, &ext_callbacks);
@@ -288,28 +298,19 @@ static bool port_taken(void *arg, uint16_t port) {
 
 static int choose_source(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote,
                          struct net_addr *ret) {
-  struct stack_if *i = NULL;
+  struct stack_if *i;
   if (!stack_has_address(s))
     return -ENONET;
-  if (remote->addr.family != AF_INET || net_addr_class(&remote->addr) == NET_MULTICAST ||
-      net_addr_is_unspecified(&remote->addr) || stack_is_broadcast(s, &remote->addr))
+  if (!remote->addr.family || net_addr_class(&remote->addr) == NET_MULTICAST || net_addr_is_unspecified(&remote->addr) ||
+      stack_is_broadcast(s, &remote->addr))
     return -ENETUNREACH;
   if (!remote->port)
     return -EINVAL;
-  if (local && !net_addr_is_unspecified(&local->addr)) {
-    *ret = local->addr;
-    i = stack_if_owner(s, &local->addr);
-    return !i ? -EADDRNOTAVAIL : stack_if_reaches(i, &remote->addr) ? 0 : -ENETUNREACH;
-  }
-  int r = stack_route(s, &remote->addr, &i);
-  if (r < 0)
-    return r;
-  *ret = stack_if_addr(i);
-  return 0;
+  return stack_path(s, local ? &local->addr : NULL, &remote->addr, &i, ret);
 }
 
 static int open_pcb(struct stack *s, const struct tuple *t, struct stack_conn *c) {
-  struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_V4);
+  struct tcp_pcb *pcb = tcp_new_ip_type(IP_GET_TYPE(&t->local));
   if (!pcb)
     return -ENOBUFS;
   ip_set_option(pcb, SOF_REUSEADDR); /* uniqueness is that of the four-tuple; port_taken and tcp_connect hold it */
@@ -436,13 +437,14 @@ void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const str
 /* The next hop does not answer: who is connecting through it has nothing to wait for (RFC 1122 3.3.1.1, 4.2.3.9). What
  * is established may outlive it. */
 void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struct net_addr *hop) {
-  struct net_addr own = stack_if_addr(i);
-  ip_addr_t local = stack_to_lwip(&own);
   list_for_each(l, &s->connecting) {
     struct stack_conn *c = list_entry(l, struct stack_conn, wait_link);
-    if (!c->pcb || c->pcb->state != SYN_SENT || !ip_addr_eq(&c->pcb->local_ip, &local))
+    if (!c->pcb || c->pcb->state != SYN_SENT || IP_IS_V6(&c->pcb->local_ip) != (hop->family == AF_INET6))
       continue;
-    struct net_addr remote = stack_from_lwip(&c->pcb->remote_ip), via = stack_if_next_hop(i, &remote);
+    struct net_addr local = stack_from_lwip(&c->pcb->local_ip), remote = stack_from_lwip(&c->pcb->remote_ip);
+    if (stack_if_owner(s, &local) != i)
+      continue;
+    struct net_addr via = stack_if_next_hop(i, &remote);
     if (net_addr_equal(&via, hop))
       conn_kill(c, STACK_END_UNREACHABLE, -EHOSTUNREACH, false);
   }

@@ -330,11 +330,12 @@ static void end(struct stack_listener *l, enum stack_end why) {
   dirty(l);
 }
 
-/* Who is at that address and at others too has only lost connections, and stack_tcp.c has ended those. */
+/* a may be there still, or not any more. Who is at it and at others too has only lost connections, and stack_tcp.c has
+ * ended those. */
 void stack_listeners_address_lost(struct stack *s, const struct net_addr *a) {
   list_for_each(k, &s->listeners) {
     struct stack_listener *l = list_entry(k, struct stack_listener, link);
-    if (!l->pcb || !(l->follows ? is_at(l, a) && !has_address(l->follows, l->family, a)
+    if (!l->pcb || !(l->follows ? !has_address(l->follows, l->family, a)
                                 : is_one_address(l) && net_addr_equal(&l->local.addr, a)))
       continue;
     drop_pcb(l, false, STACK_END_ADDRESS_LOST);

@@ -239,6 +239,8 @@ int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const voi
   if (len)
     memcpy(p->payload, data, len);
   ip_addr_t dst = stack_to_lwip(&to->addr);
+  if (to->addr.family == AF_INET6)
+    u->pcb->ttl = stack_if_of(n)->nd_params.hop_limit; /* RFC 4861 6.3.2 */
   stack_sync(u->s);
   err_t e = udp_sendto_if_src(u->pcb, p, &dst, to->port, n, &src);
   pbuf_free(p);
@@ -248,16 +250,17 @@ int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const voi
 
 /* --- what happens to them --------------------------------------------------------------------------------------- */
 
-void stack_udp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, int error) {
+bool stack_udp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, int error) {
   list_for_each(l, &s->udps) {
     struct stack_udp *u = list_entry(l, struct stack_udp, link);
     struct net_endpoint own = stack_udp_local(u);
     if (own.port != local->port || (own.addr.family && !net_addr_equal(&own.addr, &local->addr)))
       continue;
-    if (u->ops->error)
+    if (error && u->ops->error)
       u->ops->error(u->arg, remote, error);
-    return;
+    return true;
   }
+  return false;
 }
 
 void stack_udp_address_lost(struct stack *s, const struct net_addr *a) {

@@ -37,6 +37,8 @@ struct tcp_pcb_listen *stack_hook_tcp_find_listener(const ip_addr_t *local, u16_
 int stack_hook_tcp_make_room(void);
 void stack_hook_unanswered(struct netif *n, const ip4_addr_t *hop, struct pbuf *p);
 int stack_hook_icmp_error(void);
+u16_t stack_hook_path_mtu6(const void *ip6hdr, const ip6_addr_t *dest, const struct netif *n);
+int stack_hook_icmp6_input(struct pbuf *p, struct netif *inp);
 int stack_hook_rst(void);
 void stack_hook_limit(enum stack_limit l);
 
@@ -63,6 +65,8 @@ void stack_hook_limit(enum stack_limit l);
 #define LWIP_HOOK_TCP_ADDR_CHANGED(old, new) ((void)(old), (void)(new))
 #define LWIP_HOOK_ETHARP_UNANSWERED(netif, hop, p) stack_hook_unanswered(netif, hop, p)
 #define LWIP_HOOK_ICMP_ERROR_ALLOWED() stack_hook_icmp_error()
+#define LWIP_HOOK_IP6_PATH_MTU(ip6hdr, dest, netif) stack_hook_path_mtu6(ip6hdr, dest, netif)
+#define LWIP_HOOK_ICMP6_INPUT(p, inp) stack_hook_icmp6_input(p, inp)
 #define LWIP_HOOK_TCP_RST_ALLOWED() stack_hook_rst()
 #define LWIP_HOOK_LIMIT_REACHED(what) stack_hook_limit(STACK_LIMIT_##what)
 
