@@ -6,7 +6,7 @@
  * owner is us, so it needs no privilege, and no access to that namespace. That is why nothing is held in reserve.
  *
  * Whoever makes the device again holds it for a moment, and there is no message when he lets go of it: a few tries with
- * growing pauses, then the reason why not is the end of it.
+ * growing pauses after each message, then the reason why not is the end of it.
  */
 #include "nic/nic_tap.h"
 
@@ -138,8 +138,10 @@ static void on_told(void *arg, const struct nic_link_state *s) {
   struct nic_tap *t = arg;
   struct nic_link_state now;
   if (t->nic.away) {
-    if (!s || (!s->deleted && strcmp(s->name, t->ifname) == 0))
-      try_again(t);
+    if (s && (s->deleted || strcmp(s->name, t->ifname) != 0))
+      return;
+    t->tries = 0; /* whoever sets it up has it open, and may have much to set up */
+    try_again(t);
     return;
   }
   if (!s) { /* messages were lost */
