@@ -19,9 +19,14 @@
 #include <sched.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <time.h>
+
+#include "base/util.h"
 
 #define LINK "seal"
 #define LINK_MTU 65535
+#define OPER_UP 6      /* IF_OPER_UP: <linux/if.h> and <net/if.h> exclude each other */
+#define SETTLE_MS 1000 /* that a link may take; after that it works by retransmission */
 /* Least, first and largest buffer of one direction of one socket, bytes in the kernel's own accounting. Small, so that
  * the wire's backpressure is the program's; our end sends from the first byte on with all of it. */
 #define BUFFERS "4096 131072 409600"
@@ -106,15 +111,18 @@ static void *begin(struct request *q, uint16_t type, uint16_t flags, size_t extr
   return mnl_nlmsg_put_extra_header(q->head, extra);
 }
 
-static int talk(struct request *q) {
-  char answer[4096];
+/* One answer: what was asked for, or whether it was done. */
+static int ask(struct request *q, mnl_cb_t answered, void *arg) {
+  char answer[8192];
   if (mnl_socket_sendto(q->nl, q->head, q->head->nlmsg_len) < 0)
     return -errno;
   ssize_t n = mnl_socket_recvfrom(q->nl, answer, sizeof answer);
-  if (n < 0 || mnl_cb_run(answer, (size_t)n, 1, mnl_socket_get_portid(q->nl), NULL, NULL) < 0)
+  if (n < 0 || mnl_cb_run(answer, (size_t)n, 1, mnl_socket_get_portid(q->nl), answered, arg) < 0)
     return -errno;
   return 0;
 }
+
+static int talk(struct request *q) { return ask(q, NULL, NULL); }
 
 static const uint8_t mac[6] = {0x02, 'c', 'a', 'p', 'n', 't'};
 
@@ -148,6 +156,23 @@ static int link_up(struct request *q) {
   i->ifi_flags = i->ifi_change = IFF_UP | IFF_NOARP;
   mnl_attr_put_strz(q->head, IFLA_IFNAME, LINK);
   return talk(q);
+}
+
+static int operstate_of(const struct nlmsghdr *h, void *ret) {
+  struct nlattr *a;
+  mnl_attr_for_each(a, h, sizeof(struct ifinfomsg)) {
+    if (mnl_attr_get_type(a) == IFLA_OPERSTATE)
+      *(uint8_t *)ret = mnl_attr_get_u8(a);
+  }
+  return MNL_CB_OK;
+}
+
+static bool link_is_settled(struct request *q) {
+  uint8_t state = 0;
+  (void)begin(q, RTM_GETLINK, 0, sizeof(struct ifinfomsg));
+  q->head->nlmsg_flags = NLM_F_REQUEST; /* the link is the answer */
+  mnl_attr_put_strz(q->head, IFLA_IFNAME, LINK);
+  return ask(q, operstate_of, &state) < 0 || state == OPER_UP;
 }
 
 /* The whole of a family: to this host (table local) or out by the link (table main). */
@@ -228,6 +253,23 @@ static int side_up(const struct seal_net *n, enum seal_side side, char why[SEAL_
   return said(why, "the link", r);
 }
 
+/* The kernel throws away what is sent over a link until a worker of its own has taken notice of the carrier, and that one
+ * waits while other namespaces end. A SYN that is lost so costs the second until it is sent again. */
+static int side_settled(const struct seal_net *n, enum seal_side side, char why[SEAL_WHY_MAX]) {
+  const struct timespec ms = {.tv_nsec = NSEC_PER_MSEC};
+  struct request q;
+  int r = enter(n, side);
+  if (r < 0)
+    return said(why, "the inside", r);
+  q.nl = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+  if (!q.nl)
+    return said(why, "the netlink socket", -errno);
+  for (unsigned i = 0; i < SETTLE_MS && !link_is_settled(&q); i++)
+    (void)nanosleep(&ms, NULL);
+  (void)mnl_socket_close(q.nl);
+  return 0; /* a link that is late still works */
+}
+
 static int side_routes(const struct seal_net *n, enum seal_side side, char why[SEAL_WHY_MAX]) {
   struct request q;
   const char *what = "the inside", *v6;
@@ -263,6 +305,8 @@ int seal_net_make(struct seal_net *ret, char why[SEAL_WHY_MAX]) {
     r = open_link(&n, why);
   for (int s = 0; s < SEAL_SIDES && r == 0; s++)
     r = side_up(&n, (enum seal_side)s, why);
+  for (int s = 0; s < SEAL_SIDES && r == 0; s++)
+    r = side_settled(&n, (enum seal_side)s, why);
   for (int s = 0; s < SEAL_SIDES && r == 0; s++)
     r = side_routes(&n, (enum seal_side)s, why);
   if (r < 0) {
