@@ -36,4 +36,7 @@ libcapnetd_la_SOURCES += \
   daemon/netconf/dhcp6_machine.h \
   daemon/netconf/dhcp6_machine.c \
   daemon/netconf/dhcp6_private.h \
-  daemon/netconf/dhcp6_take.c
+  daemon/netconf/dhcp6_take.c \
+  daemon/netconf/netconf_ip6.h \
+  daemon/netconf/netconf_ip6.c \
+  daemon/netconf/netconf_ip6_run.c

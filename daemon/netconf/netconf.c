@@ -61,6 +61,7 @@ void netconf_changed(struct netconf *n) {
   limit_mtu(n, ip4);
   merge(&c, &n->cfg.resolver);
   merge(&c, &ip4->resolver);
+  merge(&c, &netconf_ip6_brought(n->ip6)->resolver);
   if (n->resolver_told && resolver_equal(&c, &n->resolver))
     return;
   n->resolver = c;
@@ -111,11 +112,12 @@ static void on_begin(void *arg) {
   n->begun = true;
   netconf_changed(n);
   netconf_ip4_begin(n->ip4);
+  netconf_ip6_begin(n->ip6);
 }
 
 int netconf_new(struct loop *loop, struct stack_if *iface, const struct netconf_config *cfg,
                 const struct netconf_upcalls *up, void *arg, struct netconf **ret) {
-  if (cfg->mode == NETCONF_STATIC && netconf_static_check(&cfg->fixed) < 0)
+  if ((cfg->mode == NETCONF_STATIC && netconf_static_check(&cfg->fixed) < 0) || netconf_static6_check(&cfg->fixed6) < 0)
     return -EINVAL;
   struct netconf *n = calloc(1, sizeof(*n));
   if (n == NULL)
@@ -132,7 +134,10 @@ int netconf_new(struct loop *loop, struct stack_if *iface, const struct netconf_
   stack_if_info(iface, &info);
   n->link = info.link_up;
   int r = netconf_ip4_new(n, &n->ip4);
+  if (r == 0)
+    r = netconf_ip6_new(n, &n->ip6);
   if (r < 0) {
+    n->ip4 = netconf_ip4_free(n->ip4);
     free(n);
     return r;
   }
@@ -146,6 +151,7 @@ struct netconf *netconf_free(struct netconf *n) {
   if (n == NULL)
     return NULL;
   loop_task_cancel(&n->begin);
+  n->ip6 = netconf_ip6_free(n->ip6);
   n->ip4 = netconf_ip4_free(n->ip4);
   free(n);
   return NULL;
@@ -154,6 +160,7 @@ struct netconf *netconf_free(struct netconf *n) {
 void netconf_link(struct netconf *n, bool up) {
   n->link = up;
   netconf_ip4_link(n->ip4, up);
+  netconf_ip6_link(n->ip6, up);
 }
 
 /* --- what an operator asks for ------------------------------------------------------------------------------------ */
@@ -192,8 +199,10 @@ void netconf_info(const struct netconf *n, struct netconf_info *ret) {
 
 void netconf_each_address(const struct netconf *n, void (*fn)(void *arg, const struct netconf_address *a), void *arg) {
   netconf_ip4_each_address(n->ip4, fn, arg);
+  netconf_ip6_each_address(n->ip6, fn, arg);
 }
 
 void netconf_each_lease(const struct netconf *n, void (*fn)(void *arg, const struct netconf_lease *l), void *arg) {
   netconf_ip4_each_lease(n->ip4, fn, arg);
+  netconf_ip6_each_lease(n->ip6, fn, arg);
 }

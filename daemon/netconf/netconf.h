@@ -20,6 +20,20 @@ struct netconf_static {
   struct net_addr gateway; /* family 0: none */
 };
 
+/* Of IPv6. Every mode but off has a link-local address, and may have configured ones. */
+enum netconf_ip6_mode { NETCONF_IP6_OFF, NETCONF_IP6_LINK_LOCAL, NETCONF_IP6_STATIC, NETCONF_IP6_AUTO };
+enum netconf_dhcp6 { NETCONF_DHCP6_AUTO, NETCONF_DHCP6_ALWAYS, NETCONF_DHCP6_OFF }; /* AUTO: as routers say */
+
+#define NETCONF_FIXED6_MAX 4
+struct netconf_static6 {
+  struct netconf_fixed6 {
+    struct net_addr addr;
+    uint8_t prefix_len; /* its prefix is on link */
+  } list[NETCONF_FIXED6_MAX];
+  unsigned n;
+  struct net_addr gateway; /* family 0: none; before those that advertise themselves */
+};
+
 /* RFC 2131 figure 5, and the two ends that are not in it. */
 enum dhcp_state {
   DHCP_OFF,
@@ -37,6 +51,9 @@ const char *dhcp_state_name(enum dhcp_state s); /* "bound", … */
 struct netconf_config {
   enum netconf_mode mode;
   struct netconf_static fixed;       /* NETCONF_STATIC */
+  enum netconf_ip6_mode ip6;
+  enum netconf_dhcp6 dhcp6;
+  struct netconf_static6 fixed6;     /* with each mode but off */
   char hostname[64];                 /* option 12; "" sends none */
   char state_dir[108];               /* where leases outlive the daemon; "": nowhere */
   /* From the configuration; they come before those of the lease. */

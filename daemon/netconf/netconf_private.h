@@ -18,6 +18,7 @@ struct netconf {
   struct loop_task begin;
   bool begun, link;
   struct netconf_ip4 *ip4;
+  struct netconf_ip6 *ip6;
   struct names_config resolver; /* in force */
   bool resolver_told;
 };
@@ -52,5 +53,23 @@ void netconf_ip4_each_address(const struct netconf_ip4 *p, void (*fn)(void *arg,
                               void *arg);
 void netconf_ip4_each_lease(const struct netconf_ip4 *p, void (*fn)(void *arg, const struct netconf_lease *l), void *arg);
 int netconf_static_check(const struct netconf_static *s); /* -EINVAL: no host could have it */
+
+/* netconf_ip6.c: the link-local address, configured ones, what routers and DHCPv6 give. The same shape. */
+int netconf_ip6_new(struct netconf *n, struct netconf_ip6 **ret);
+void netconf_ip6_begin(struct netconf_ip6 *p);
+struct netconf_ip6 *netconf_ip6_free(struct netconf_ip6 *p);
+void netconf_ip6_link(struct netconf_ip6 *p, bool up);
+const struct netconf_brought *netconf_ip6_brought(const struct netconf_ip6 *p); /* never NULL */
+/* What stays is not touched. -EINVAL: see netconf_static6_check; what opening the interface for it says. */
+int netconf_ip6_configure(struct netconf_ip6 *p, enum netconf_ip6_mode mode, enum netconf_dhcp6 dhcp6,
+                          const struct netconf_static6 *fixed);
+int netconf_ip6_set_static(struct netconf_ip6 *p, const struct netconf_static6 *fixed); /* and routers are not listened to */
+int netconf_ip6_use_auto(struct netconf_ip6 *p);                                        /* and no configured address */
+int netconf_ip6_renew(struct netconf_ip6 *p);   /* DHCPv6; -EPROTONOSUPPORT: it is not used */
+int netconf_ip6_release(struct netconf_ip6 *p); /* -ENODATA: no lease */
+void netconf_ip6_each_address(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_address *a),
+                              void *arg);
+void netconf_ip6_each_lease(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_lease *l), void *arg);
+int netconf_static6_check(const struct netconf_static6 *s); /* -EINVAL: no host could have it */
 
 #endif

@@ -48,7 +48,7 @@ static bool default_router(const struct slaac_machine *m) {
 
 /* Each event ends with it. Where there is no default router, one is looked for: at first, and when the last one is gone. */
 static void settle(struct slaac_machine *m, uint64_t now) {
-  if (m->solicit_ns == 0 && !default_router(m))
+  if (m->cfg.listen && m->running && m->solicit_ns == 0 && !default_router(m))
     solicit_start(m, now);
   uint64_t next = slaac_next_end(m);
   if (m->link) {
@@ -154,8 +154,8 @@ void slaac_start(struct slaac_machine *m, uint64_t now, struct slaac_actions *ac
   settle(m, now);
 }
 
-void slaac_stop(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts) {
-  begin(m, now, acts);
+static void forget_learned(struct slaac_machine *m, struct slaac_actions *acts) {
+  static const char why[] = "routers are not listened to any more";
   acts->resolver |= m->n_servers > 0 || m->n_domains > 0;
   acts->routes |= m->n_routes > 0 || m->n_routers > 0 || m->n_prefixes > 0;
   acts->link |= m->hop_limit != 0 || m->reachable_ms != 0 || m->retrans_ms != 0 || m->mtu != 0;
@@ -164,13 +164,34 @@ void slaac_stop(struct slaac_machine *m, uint64_t now, struct slaac_actions *act
     if (m->prefixes[i].addr.family != 0) {
       struct slaac_action *a = slaac_act(acts, SLAAC_ACT_FORGET);
       a->addr = m->prefixes[i].addr;
-      a->why = "routers are not listened to any more";
+      a->why = why;
     }
   for (unsigned i = 0; i < m->n_routers; i++)
-    slaac_act_router(acts, &m->routers[i], slaac_router_state(&m->routers[i]), "gone", "routers are not listened to any more");
+    slaac_act_router(acts, &m->routers[i], slaac_router_state(&m->routers[i]), "gone", why);
+  m->n_routers = m->n_prefixes = m->n_routes = m->n_servers = m->n_domains = 0;
+  m->hop_limit = 0;
+  m->reachable_ms = m->retrans_ms = 0;
+  m->mtu = 0;
+  m->dhcp = SLAAC_DHCP_NONE;
+  m->doubt_ns = 0;
+  solicit_stop(m);
+}
+
+void slaac_listen(struct slaac_machine *m, bool listen, uint64_t now, struct slaac_actions *acts) {
+  begin(m, now, acts);
+  m->cfg.listen = listen;
+  if (!listen)
+    forget_learned(m, acts);
+  settle(m, now);
+}
+
+void slaac_stop(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts) {
+  begin(m, now, acts);
+  forget_learned(m, acts);
   forget_link_local(m, "IPv6 is off", acts);
-  struct slaac_config cfg = m->cfg;
-  slaac_init(m, &cfg, m->link);
+  m->running = false;
+  m->retry_ns = 0;
+  settle(m, now);
 }
 
 /* The addresses themselves are verified again by their table, and those that were given up as well. */

@@ -115,6 +115,8 @@ void slaac_init(struct slaac_machine *m, const struct slaac_config *cfg, bool li
 /* Each event first ends what is over. acts is written anew. */
 void slaac_start(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts);
 void slaac_stop(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts);
+/* Not to listen any more forgets all that routers said; the link-local address stays. */
+void slaac_listen(struct slaac_machine *m, bool listen, uint64_t now, struct slaac_actions *acts);
 void slaac_link(struct slaac_machine *m, bool up, uint64_t now, struct slaac_actions *acts);
 void slaac_timeout(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts); /* early calls are harmless */
 void slaac_receive(struct slaac_machine *m, const struct net_addr *from, const struct ra_message *ra, uint64_t now,

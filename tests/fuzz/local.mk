@@ -75,3 +75,23 @@ noinst_PROGRAMS += tests/fuzz/fuzz_link
 tests_fuzz_fuzz_link_LDADD = $(CAPNETD_LIBS)
 tests_fuzz_fuzz_link_LDFLAGS = $(LIBFUZZER_FLAGS)
 endif
+
+check_PROGRAMS += tests/fuzz/replay_ra
+OTHER_TESTS += tests/fuzz/replay_ra
+tests_fuzz_replay_ra_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_ra.c
+tests_fuzz_replay_ra_LDADD = $(CAPNETD_LIBS)
+if ENABLE_FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_ra
+tests_fuzz_fuzz_ra_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_fuzz_ra_LDFLAGS = $(LIBFUZZER_FLAGS)
+endif
+
+check_PROGRAMS += tests/fuzz/replay_dhcp6
+OTHER_TESTS += tests/fuzz/replay_dhcp6
+tests_fuzz_replay_dhcp6_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_dhcp6.c
+tests_fuzz_replay_dhcp6_LDADD = $(CAPNETD_LIBS)
+if ENABLE_FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_dhcp6
+tests_fuzz_fuzz_dhcp6_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_fuzz_dhcp6_LDFLAGS = $(LIBFUZZER_FLAGS)
+endif
