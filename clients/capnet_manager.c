@@ -15,21 +15,25 @@
 struct options {
   const char *grant, *interface;
   unsigned timeout_ms;
-  bool json;
-  const char *dns[LIST_MAX], *search[LIST_MAX];
+  bool json, ip6;
+  const char *dns[LIST_MAX], *search[LIST_MAX], *more[LIST_MAX];
   struct capnet_static fixed;
 };
 
 static const char help[] =
     "Usage: capnet-manager [OPTION]… [show]\n"
-    "       capnet-manager [OPTION]… renew | release | reconfigure | dhcp\n"
+    "       capnet-manager [OPTION]… renew | release | dhcp | reconfigure\n"
+    "       capnet-manager -6 [OPTION]… renew | release | auto\n"
     "       capnet-manager [OPTION]… static ADDRESS/LENGTH [gateway ADDRESS] [dns ADDRESS]… [search DOMAIN]…\n"
     "Change the configuration of an interface while the daemon runs, and print what it is afterwards.\n\n"
     "  renew        ask for the lease anew, at its server\n"
     "  release      give the lease back, and the address up\n"
     "  reconfigure  forget what was changed live, and start over with the configuration file's\n"
-    "  static       this address, whatever a server says; a live lease waits beside it\n"
-    "  dhcp         back to DHCP\n\n"
+    "  static       this address, whatever a server says; a live lease waits beside it. Of IPv6 'and ADDRESS/LENGTH'\n"
+    "               adds more\n"
+    "  dhcp         back to DHCP\n"
+    "  auto         of IPv6: back to what routers and DHCPv6 give\n\n"
+    "  -6                     renew and release a lease of DHCPv6\n"
     "  -g, --grant NAME       the grant to use (a name or a path; default: admin)\n"
     "  -i, --interface NAME   which interface; may be left out when there is one\n"
     "  -j, --json             one JSON object (docs/json.md)\n"
@@ -43,11 +47,14 @@ typedef int (*change_fn)(capnet *cap, const char *interface, unsigned timeout_ms
 
 static const struct {
   const char *name;
-  change_fn call;
+  change_fn ip4, ip6; /* NULL: not of this family */
 } commands[] = {
-    {"show", capnet_manager_get},       {"renew", capnet_manager_renew},
-    {"release", capnet_manager_release}, {"reconfigure", capnet_manager_reconfigure},
-    {"dhcp", capnet_manager_use_dhcp},
+    {"show", capnet_manager_get, capnet_manager_get},
+    {"renew", capnet_manager_renew, capnet_manager_renew6},
+    {"release", capnet_manager_release, capnet_manager_release6},
+    {"reconfigure", capnet_manager_reconfigure, capnet_manager_reconfigure},
+    {"dhcp", capnet_manager_use_dhcp, NULL},
+    {"auto", NULL, capnet_manager_use_auto6},
 };
 
 /* -1, or an exit code. */
@@ -59,8 +66,9 @@ static int parse_options(int argc, char **argv, struct options *o) {
       {NULL, 0, NULL, 0},
   };
   int c;
-  while ((c = getopt_long(argc, argv, "+g:i:jW:hV", longs, NULL)) != -1) {
+  while ((c = getopt_long(argc, argv, "+6g:i:jW:hV", longs, NULL)) != -1) {
     switch (c) {
+    case '6': o->ip6 = true; break;
     case 'g': o->grant = optarg; break;
     case 'i': o->interface = optarg; break;
     case 'j': o->json = true; break;
@@ -82,7 +90,7 @@ static int parse_static(int argc, char **argv, struct options *o) {
   if (argc < 1) {
     return client_usage("static wants ADDRESS/LENGTH");
   }
-  o->fixed = (struct capnet_static){.address = argv[0], .dns = o->dns, .search = o->search};
+  o->fixed = (struct capnet_static){.address = argv[0], .dns = o->dns, .search = o->search, .more = o->more};
   for (int i = 1; i < argc; i += 2) {
     if (i + 1 == argc) {
       return client_usage("%s wants a value", client_safe(argv[i]));
@@ -93,17 +101,19 @@ static int parse_static(int argc, char **argv, struct options *o) {
       o->dns[o->fixed.n_dns++] = argv[i + 1];
     } else if (strcmp(argv[i], "search") == 0 && o->fixed.n_search < LIST_MAX) {
       o->search[o->fixed.n_search++] = argv[i + 1];
+    } else if (strcmp(argv[i], "and") == 0 && o->fixed.n_more < LIST_MAX) {
+      o->more[o->fixed.n_more++] = argv[i + 1];
     } else {
-      return client_usage("'%s' is none of gateway (once), dns, search (%d at most)", client_safe(argv[i]), LIST_MAX);
+      return client_usage("'%s' is none of gateway (once), dns, search, and (%d at most)", client_safe(argv[i]), LIST_MAX);
     }
   }
   return -1;
 }
 
-static change_fn command_of(const char *word) {
+static change_fn command_of(const char *word, bool ip6) {
   for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
     if (strcmp(word, commands[i].name) == 0) {
-      return commands[i].call;
+      return ip6 || !commands[i].ip4 ? commands[i].ip6 : commands[i].ip4;
     }
   }
   return NULL;
@@ -194,7 +204,7 @@ int main(int argc, char **argv) {
   change_fn change = NULL;
   if (strcmp(word, "static") == 0) {
     rc = parse_static(argc - optind - 1, argv + optind + 1, &o);
-  } else if (!(change = command_of(word))) {
+  } else if (!(change = command_of(word, o.ip6))) {
     rc = client_usage("no command '%s'", client_safe(word));
   } else if (argc - optind > 1) {
     rc = client_usage("%s takes no argument", word);

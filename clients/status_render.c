@@ -182,6 +182,20 @@ static void render_interface(const json_t *interface, const struct style *s, boo
     wrap_escaped(&w, COLOUR_NONE, text, origin ? origin : "", origin ? ")" : "");
     free(text);
   }
+  const char *ipv6 = status_string(interface, "ipv6"), *ipv6_origin = status_string(interface, "ipv6_mtu_origin");
+  if (ipv6) {
+    wrap_escaped(&w, COLOUR_NONE, "ipv6 ", ipv6, "");
+  }
+  if (status_number(interface, "ipv6_mtu", &mtu)) {
+    char *text = text_format("ipv6 mtu %" PRIu64 " (", mtu);
+    wrap_escaped(&w, COLOUR_NONE, text, ipv6_origin ? ipv6_origin : "?", ")");
+    free(text);
+  }
+  if (status_number(interface, "metric", &mtu) && mtu > 0) {
+    char *text = text_format("metric %" PRIu64, mtu);
+    wrap_escaped(&w, COLOUR_NONE, text, "", "");
+    free(text);
+  }
   const char *offloads = status_string(interface, "offloads");
   if (offloads) {
     wrap_escaped(&w, COLOUR_NONE, "offloads ", offloads, "");
@@ -207,17 +221,25 @@ static void render_routes(const json_t *list, const struct style *s, bool verbos
       {.title = "INTERFACE", .fold = 3, .label = "interface"},
       {.title = "SOURCE", .fold = 1, .label = "source"},
       {.title = "ORIGIN", .fold = 2, .label = "origin"},
+      {.title = "METRIC", .right = true, .fold = 4, .label = "metric"},
+      {.title = "", .fold = 5},
   };
-  struct table *t = table_new(columns, 5);
+  struct table *t = table_new(columns, 7);
   size_t i;
   const json_t *r;
   json_array_foreach(list, i, r) {
     const char *to = status_string(r, "destination"), *gateway = status_string(r, "gateway");
     bool all = to && (strcmp(to, "0.0.0.0/0") == 0 || strcmp(to, "::/0") == 0);
     char *shown = text_format(all ? "default (%s)" : "%s", to ? to : "?");
+    uint64_t n;
+    char *metric = status_number(r, "metric", &n) && n > 0 ? text_format("%" PRIu64, n) : text_format("%s", "");
+    bool silent = json_is_true(json_object_get(r, "unreachable"));
     table_row(t, (const char *[]){shown, gateway ? gateway : "on link", status_string(r, "interface"),
-                                  status_string(r, "source"), status_string(r, "origin")});
+                                  status_string(r, "source"), status_string(r, "origin"), metric,
+                                  silent ? "does not answer" : NULL});
+    table_paint(t, 6, COLOUR_RED);
     free(shown);
+    free(metric);
   }
   table_print(t, s, 2);
   table_free(t);

@@ -367,13 +367,22 @@ int capnet_manager_use_dhcp(capnet *cap, const char *interface, unsigned timeout
 int capnet_manager_reconfigure(capnet *cap, const char *interface, unsigned timeout_ms, char **ret_json,
                                struct capnet_error *err);
 struct capnet_static {
-  const char *address; /* "10.0.2.15/24" */
+  const char *address; /* "10.0.2.15/24", "2001:db8::7/64": its family is set, the other one stays as it is */
   const char *gateway; /* may be NULL */
   const char *const *dns;
   size_t n_dns;
   const char *const *search;
   size_t n_search;
+  const char *const *more; /* further IPv6 addresses, with their prefix lengths */
+  size_t n_more;
 };
+/* The same for IPv6: a lease of DHCPv6; what routers and DHCPv6 give instead of configured addresses. */
+int capnet_manager_renew6(capnet *cap, const char *interface, unsigned timeout_ms, char **ret_json,
+                          struct capnet_error *err);
+int capnet_manager_release6(capnet *cap, const char *interface, unsigned timeout_ms, char **ret_json,
+                            struct capnet_error *err);
+int capnet_manager_use_auto6(capnet *cap, const char *interface, unsigned timeout_ms, char **ret_json,
+                             struct capnet_error *err);
 int capnet_manager_set_static(capnet *cap, const char *interface, const struct capnet_static *config,
                               unsigned timeout_ms, char **ret_json, struct capnet_error *err);
 

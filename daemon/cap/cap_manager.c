@@ -107,21 +107,45 @@ static void manager_get(Capnet__NetworkManager_Service *service, const Capnet__M
     reply(data, n);
 }
 
-static bool parse_static(const Capnet__ManagerSetStaticRequest *rq, struct netconf_static *ret) {
-  const char *slash = rq->address ? strchr(rq->address, '/') : NULL;
+/* "ADDRESS/LENGTH" */
+static bool parse_address(const char *text, struct net_addr *ret, uint8_t *ret_len) {
+  const char *slash = text ? strchr(text, '/') : NULL;
   char addr[NET_ADDR_STRLEN];
-  if (!slash || (size_t)(slash - rq->address) >= sizeof addr)
+  if (!slash || (size_t)(slash - text) >= sizeof addr)
     return false;
-  memcpy(addr, rq->address, (size_t)(slash - rq->address));
-  addr[slash - rq->address] = '\0';
+  memcpy(addr, text, (size_t)(slash - text));
+  addr[slash - text] = '\0';
   char *end;
   unsigned long len = strtoul(slash + 1, &end, 10);
-  if (slash[1] < '0' || slash[1] > '9' || *end || len < 1 || len > 32 || net_addr_parse(addr, &ret->addr) < 0)
+  if (slash[1] < '0' || slash[1] > '9' || *end || net_addr_parse(addr, ret) < 0)
     return false;
-  ret->prefix_len = (uint8_t)len;
-  const enum net_class class = net_addr_class(&ret->addr);
-  return ret->addr.family == AF_INET && (class == NET_UNICAST || class == NET_LINK_LOCAL) &&
-         (!rq->gateway || (net_addr_parse(rq->gateway, &ret->gateway) == 0 && ret->gateway.family == AF_INET));
+  *ret_len = (uint8_t)len;
+  return len >= 1 && len <= (ret->family == AF_INET ? 32 : 128);
+}
+
+struct fixed {
+  struct netconf_static ip4;
+  struct netconf_static6 ip6; /* n == 0: it is ip4 */
+};
+
+static bool parse_static(const Capnet__ManagerSetStaticRequest *rq, struct fixed *ret) {
+  struct net_addr addr, gateway = {0};
+  uint8_t len;
+  if (!parse_address(rq->address, &addr, &len) ||
+      (rq->gateway && (net_addr_parse(rq->gateway, &gateway) < 0 || gateway.family != addr.family)))
+    return false;
+  if (addr.family == AF_INET) {
+    ret->ip4 = (struct netconf_static){addr, len, gateway};
+    return rq->n_more == 0;
+  }
+  ret->ip6 = (struct netconf_static6){.list = {{addr, len}}, .n = 1, .gateway = gateway};
+  for (size_t i = 0; i < rq->n_more; i++) {
+    struct netconf_fixed6 *f = &ret->ip6.list[ret->ip6.n];
+    if (ret->ip6.n++ == NETCONF_FIXED6_MAX || !parse_address(rq->more[i], &f->addr, &f->prefix_len) ||
+        f->addr.family != AF_INET6)
+      return false;
+  }
+  return true;
 }
 
 static bool parse_resolver(const Capnet__ManagerSetStaticRequest *rq, struct names_config *ret) {
@@ -150,45 +174,58 @@ static void manager_set_static(Capnet__NetworkManager_Service *service, const Ca
   struct netconf *n = interface_of(data, rq->interface, AUTH_OP_SET);
   if (!n)
     return;
-  struct netconf_static fixed = {0};
+  struct fixed fixed = {0};
   struct names_config resolver = {0};
   if (!parse_static(rq, &fixed)) {
-    cap_malformed(data, "address, gateway", "an IPv4 address with its prefix length, and an IPv4 gateway");
+    cap_malformed(data, "address, gateway, more", "addresses of one family with their prefix length, and a gateway of it");
     return;
   }
   if (!parse_resolver(rq, &resolver)) {
     cap_malformed(data, "dns, search", "not an address, not a domain, or too many");
     return;
   }
-  int r = netconf_set_static(n, &fixed, &resolver);
+  int r = fixed.ip6.n > 0 ? netconf_set_static6(n, &fixed.ip6, &resolver) : netconf_set_static(n, &fixed.ip4, &resolver);
   if (r == -EINVAL)
     cap_malformed(data, "address, gateway", "no host of that network could have this address, or this gateway");
   else
-    reply_or_error(data, n, r, "the address cannot be set");
+    reply_or_error(data, n, r, r == -EPROTONOSUPPORT ? "the interface has no IPv6" : "the address cannot be set");
+}
+
+/* False: the call is answered. */
+static bool check_family(struct call *call, Capnet__ManagerFamily family) {
+  if ((unsigned)family <= CAPNET__MANAGER_FAMILY__MANAGER_FAMILY_IPV6)
+    return true;
+  cap_malformed(call, "family", "no such family");
+  return false;
 }
 
 static void manager_renew(Capnet__NetworkManager_Service *service, const Capnet__ManagerRenewRequest *rq,
                           Capnet__ManagerConfig_Closure closure, void *data) {
   (void)service, (void)closure;
-  struct netconf *n = interface_of(data, rq->interface, AUTH_OP_RENEW);
+  const bool ip6 = rq->family == CAPNET__MANAGER_FAMILY__MANAGER_FAMILY_IPV6;
+  struct netconf *n = check_family(data, rq->family) ? interface_of(data, rq->interface, AUTH_OP_RENEW) : NULL;
   if (n)
-    reply_or_error(data, n, netconf_renew(n), "the interface does not use DHCP");
+    reply_or_error(data, n, ip6 ? netconf_renew6(n) : netconf_renew(n),
+                   ip6 ? "the interface does not use DHCPv6" : "the interface does not use DHCP");
 }
 
 static void manager_release(Capnet__NetworkManager_Service *service, const Capnet__ManagerReleaseRequest *rq,
                             Capnet__ManagerConfig_Closure closure, void *data) {
   (void)service, (void)closure;
-  struct netconf *n = interface_of(data, rq->interface, AUTH_OP_RELEASE);
+  const bool ip6 = rq->family == CAPNET__MANAGER_FAMILY__MANAGER_FAMILY_IPV6;
+  struct netconf *n = check_family(data, rq->family) ? interface_of(data, rq->interface, AUTH_OP_RELEASE) : NULL;
   if (n)
-    reply_or_error(data, n, netconf_release(n), "there is no lease to release");
+    reply_or_error(data, n, ip6 ? netconf_release6(n) : netconf_release(n), "there is no lease to release");
 }
 
 static void manager_use_dhcp(Capnet__NetworkManager_Service *service, const Capnet__ManagerUseDhcpRequest *rq,
                              Capnet__ManagerConfig_Closure closure, void *data) {
   (void)service, (void)closure;
-  struct netconf *n = interface_of(data, rq->interface, AUTH_OP_SET);
+  const bool ip6 = rq->family == CAPNET__MANAGER_FAMILY__MANAGER_FAMILY_IPV6;
+  struct netconf *n = check_family(data, rq->family) ? interface_of(data, rq->interface, AUTH_OP_SET) : NULL;
   if (n)
-    reply_or_error(data, n, netconf_use_dhcp(n), "DHCP cannot be started");
+    reply_or_error(data, n, ip6 ? netconf_set_static6(n, &(struct netconf_static6){0}, NULL) : netconf_use_dhcp(n),
+                   ip6 ? "the interface has no IPv6" : "DHCP cannot be started");
 }
 
 static void manager_reconfigure(Capnet__NetworkManager_Service *service, const Capnet__ManagerReconfigureRequest *rq,

@@ -107,7 +107,10 @@ static void status_lookup_route(Capnet__NetworkStatus_Service *service, const Ca
   m.destination = (char *)net_prefix_format(&info.dst, prefix);
   m.gateway = info.gateway.family ? (char *)net_addr_format(&info.gateway, gateway) : NULL;
   m.interface = (char *)info.ifname;
-  m.source = (char *)net_addr_format(&info.source, source);
+  m.source = info.source.family ? (char *)net_addr_format(&info.source, source) : NULL;
+  m.has_metric = m.has_unreachable = 1;
+  m.metric = info.metric;
+  m.unreachable = info.unreachable;
   call_reply(call, &m.base);
 }
 

@@ -88,12 +88,18 @@ static void on_interface(void *arg, const struct stack_if_info *info) {
   m->mtu = info->mtu;
   m->mtu_origin = page_string(c->page, info->mtu_origin);
   m->offloads = page_string(c->page, info->offloads);
+  m->has_ipv6_mtu = info->mtu6 > 0;
+  m->ipv6_mtu = info->mtu6;
+  m->ipv6_mtu_origin = info->mtu6 > 0 ? page_string(c->page, info->mtu6_origin) : NULL;
+  m->has_metric = 1;
+  m->metric = info->metric;
   m->state = page_string(c->page, info->state);
   fill_counters(m, &info->nic);
   const struct netconf *n = netconf_of(c->room, info->name, &nc);
   if (!n)
     return;
   m->mode = page_string(c->page, netconf_mode_name(nc.mode));
+  m->ipv6 = page_string(c->page, netconf_ip6_mode_name(nc.ip6));
   add_addresses(c, m, n);
 }
 
@@ -115,9 +121,15 @@ static void on_route(void *arg, const struct stack_route_info *info) {
   if (info->gateway.family)
     m->gateway = page_string(c->page, net_addr_format(&info->gateway, buf));
   m->interface = page_string(c->page, info->ifname);
-  m->source = page_string(c->page, net_addr_format(&info->source, buf));
-  if (netconf_of(c->room, info->ifname, &nc))
+  if (info->source.family)
+    m->source = page_string(c->page, net_addr_format(&info->source, buf));
+  if (info->origin)
+    m->origin = page_string(c->page, info->origin);
+  else if (netconf_of(c->room, info->ifname, &nc))
     m->origin = page_string(c->page, nc.origin);
+  m->has_metric = m->has_unreachable = 1;
+  m->metric = info->metric;
+  m->unreachable = info->unreachable;
 }
 
 void status_routes(struct cap_status_room *room, struct status_page *p) {

@@ -181,9 +181,28 @@ int netconf_use_dhcp(struct netconf *n) { return netconf_ip4_use_dhcp(n->ip4); }
 int netconf_renew(struct netconf *n) { return netconf_ip4_renew(n->ip4); }
 int netconf_release(struct netconf *n) { return netconf_ip4_release(n->ip4); }
 
+int netconf_set_static6(struct netconf *n, const struct netconf_static6 *s, const struct names_config *resolver) {
+  if (n->cfg.ip6 == NETCONF_IP6_OFF)
+    return -EPROTONOSUPPORT;
+  int r = s->n > 0 ? netconf_static6_check(s) : 0;
+  if (r == 0)
+    r = s->n > 0 ? netconf_ip6_set_static(n->ip6, s) : netconf_ip6_use_auto(n->ip6);
+  if (r < 0)
+    return r;
+  if (resolver != NULL)
+    set_resolver(n, resolver);
+  netconf_changed(n);
+  return 0;
+}
+
+int netconf_renew6(struct netconf *n) { return netconf_ip6_renew(n->ip6); }
+int netconf_release6(struct netconf *n) { return netconf_ip6_release(n->ip6); }
+
 int netconf_reconfigure(struct netconf *n) {
   set_resolver(n, &n->configured_resolver);
   int r = netconf_ip4_reconfigure(n->ip4);
+  if (r == 0)
+    r = netconf_ip6_configure(n->ip6, n->cfg.ip6, n->cfg.dhcp6, &n->cfg.fixed6);
   netconf_changed(n);
   return r;
 }
@@ -195,6 +214,7 @@ void netconf_info(const struct netconf *n, struct netconf_info *ret) {
   stack_if_info(n->iface, &info);
   *ret = (struct netconf_info){.ifname = info.name, .resolver = &n->resolver};
   netconf_ip4_info(n->ip4, ret);
+  netconf_ip6_info(n->ip6, ret);
 }
 
 void netconf_each_address(const struct netconf *n, void (*fn)(void *arg, const struct netconf_address *a), void *arg) {

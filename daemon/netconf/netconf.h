@@ -22,6 +22,7 @@ struct netconf_static {
 
 /* Of IPv6. Every mode but off has a link-local address, and may have configured ones. */
 enum netconf_ip6_mode { NETCONF_IP6_OFF, NETCONF_IP6_LINK_LOCAL, NETCONF_IP6_STATIC, NETCONF_IP6_AUTO };
+const char *netconf_ip6_mode_name(enum netconf_ip6_mode m); /* "off", "link-local", "static", "auto" */
 enum netconf_dhcp6 { NETCONF_DHCP6_AUTO, NETCONF_DHCP6_ALWAYS, NETCONF_DHCP6_OFF }; /* AUTO: as routers say */
 
 #define NETCONF_FIXED6_MAX 4
@@ -97,6 +98,11 @@ int netconf_set_static(struct netconf *n, const struct netconf_static *s, const 
 int netconf_use_dhcp(struct netconf *n);
 int netconf_renew(struct netconf *n);   /* -EPROTONOSUPPORT: the mode is not DHCP */
 int netconf_release(struct netconf *n); /* -ENODATA: no lease */
+/* The same for IPv6: configured addresses alone, without routers' word (n = 0: back to what routers and DHCPv6 give); a
+ * lease of DHCPv6. -EPROTONOSUPPORT: the interface has no IPv6, or does not use DHCPv6. */
+int netconf_set_static6(struct netconf *n, const struct netconf_static6 *s, const struct names_config *resolver);
+int netconf_renew6(struct netconf *n);
+int netconf_release6(struct netconf *n);
 /* Forgets what was changed live, leases included, and starts over with what netconf_new was told. */
 int netconf_reconfigure(struct netconf *n);
 
@@ -109,6 +115,7 @@ struct netconf_info {
   struct net_addr gateway;
   const char *origin;     /* "dhcp", "static"; NULL: no address */
   enum dhcp_state dhcp;
+  enum netconf_ip6_mode ip6; /* in force */
   const struct names_config *resolver; /* of both families, merged */
 };
 void netconf_info(const struct netconf *n, struct netconf_info *ret);

@@ -254,6 +254,8 @@ int netconf_ip6_release(struct netconf_ip6 *p) {
 
 const struct netconf_brought *netconf_ip6_brought(const struct netconf_ip6 *p) { return &p->brought; }
 
+void netconf_ip6_info(const struct netconf_ip6 *p, struct netconf_info *ret) { ret->ip6 = p->mode; }
+
 void netconf_ip6_each_address(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_address *a),
                               void *arg) {
   for (unsigned i = 0; i < p->addrs.n; i++) {

@@ -65,12 +65,13 @@ void netconf_ip6_apply_routes(struct netconf_ip6 *p) {
       continue;
     any = true;
     if (f->prefix_len < 128)
-      list[n++] = (struct stack_route){.dst = prefix_of(&f->addr, f->prefix_len)};
+      list[n++] = (struct stack_route){.dst = prefix_of(&f->addr, f->prefix_len), .origin = "static"};
   }
   if (p->running && p->fixed.gateway.family != 0 && any)
-    list[n++] = (struct stack_route){{.addr = {.family = AF_INET6}}, p->fixed.gateway};
+    list[n++] = (struct stack_route){
+        .dst = {.addr = {.family = AF_INET6}}, .gateway = p->fixed.gateway, .origin = "static"};
   for (unsigned i = 0; i < n_hops; i++)
-    list[n++] = (struct stack_route){hops[i].dst, hops[i].gateway};
+    list[n++] = (struct stack_route){.dst = hops[i].dst, .gateway = hops[i].gateway, .origin = "ra"};
   (void)stack_if_set_routes(p->n->iface, AF_INET6, list, n);
 }
 

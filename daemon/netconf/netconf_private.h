@@ -67,6 +67,7 @@ int netconf_ip6_set_static(struct netconf_ip6 *p, const struct netconf_static6 *
 int netconf_ip6_use_auto(struct netconf_ip6 *p);                                        /* and no configured address */
 int netconf_ip6_renew(struct netconf_ip6 *p);   /* DHCPv6; -EPROTONOSUPPORT: it is not used */
 int netconf_ip6_release(struct netconf_ip6 *p); /* -ENODATA: no lease */
+void netconf_ip6_info(const struct netconf_ip6 *p, struct netconf_info *ret);
 void netconf_ip6_each_address(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_address *a),
                               void *arg);
 void netconf_ip6_each_lease(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_lease *l), void *arg);

@@ -20,6 +20,20 @@ const char *netconf_mode_name(enum netconf_mode m) {
   return "none";
 }
 
+const char *netconf_ip6_mode_name(enum netconf_ip6_mode m) {
+  switch (m) {
+  case NETCONF_IP6_OFF:
+    return "off";
+  case NETCONF_IP6_LINK_LOCAL:
+    return "link-local";
+  case NETCONF_IP6_STATIC:
+    return "static";
+  case NETCONF_IP6_AUTO:
+    return "auto";
+  }
+  return "off";
+}
+
 const char *dhcp_state_name(enum dhcp_state s) {
   switch (s) {
   case DHCP_OFF:

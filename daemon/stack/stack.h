@@ -100,6 +100,7 @@ struct stack_route_info {
   struct net_prefix dst;   /* 0.0.0.0/0 or ::/0 for the default route */
   struct net_addr gateway; /* family 0: on link */
   struct net_addr source;  /* family 0: none that would do */
+  const char *origin;      /* as stack_if_set_routes was told; NULL: it follows from the IPv4 address */
   unsigned metric;         /* the interface's */
   bool unreachable;        /* the gateway does not answer */
 };

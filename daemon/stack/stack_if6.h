@@ -31,6 +31,7 @@ int stack_if_remove_ipv6(struct stack_if *i, const struct net_addr *addr);
 struct stack_route {
   struct net_prefix dst;
   struct net_addr gateway;
+  const char *origin; /* who says so, as it is shown; static; NULL: not known here */
 };
 /* Replaces all routes of the family, copied. Those that follow from stack_if_set_ipv4 (on-link prefix, default through
  * its gateway) and fe80::/10 are not among them. IPv4: options 33 and 121; IPv6: on-link prefixes, and routers as ::/0

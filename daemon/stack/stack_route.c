@@ -13,8 +13,10 @@
 
 #define REVIVE_NS (60 * NSEC_PER_SEC)
 
-static const struct net_prefix link_local6 = {.addr = {.family = AF_INET6, .b = {0xfe, 0x80}}, .len = 10};
-static const struct net_prefix link_local4 = {.addr = {.family = AF_INET, .b = {169, 254}}, .len = 16};
+static const struct stack_route link_local6 = {.dst = {.addr = {.family = AF_INET6, .b = {0xfe, 0x80}}, .len = 10},
+                                               .origin = "link-local"};
+static const struct stack_route link_local4 = {.dst = {.addr = {.family = AF_INET, .b = {169, 254}}, .len = 16},
+                                               .origin = "link-local"};
 
 static struct stack_route_list *list_of(struct stack_if *i, uint8_t family) { return &i->routes[family == AF_INET6]; }
 
@@ -103,9 +105,13 @@ static bool better(const struct stack_way *a, bool owns_a, const struct stack_wa
   return a->i->metric < b->i->metric;
 }
 
-static void consider(struct search *x, struct stack_if *i, const struct net_prefix *dst, const struct net_addr *gateway,
-                     bool owns) {
-  struct stack_way w = {.i = i, .dst = *dst, .gateway = *gateway, .dead = dead(i, gateway)};
+static struct stack_way way_of(struct stack_if *i, const struct stack_route *r) {
+  return (struct stack_way){
+      .i = i, .dst = r->dst, .gateway = r->gateway, .origin = r->origin, .dead = dead(i, &r->gateway)};
+}
+
+static void consider(struct search *x, struct stack_if *i, const struct stack_route *r, bool owns) {
+  struct stack_way w = way_of(i, r);
   if (better(&w, owns, &x->first, x->owns_first)) {
     x->first = w;
     x->owns_first = owns;
@@ -117,13 +123,14 @@ static void consider(struct search *x, struct stack_if *i, const struct net_pref
   }
 }
 
-static const struct net_addr on_link;
-
-/* On-link prefix of the IPv4 address. */
-static struct net_prefix connected(const struct stack_if *i) {
+/* The on-link prefix of the IPv4 address, and its gateway. */
+static struct stack_route connected(const struct stack_if *i) {
   struct net_addr a = stack_if_addr(i);
   uint32_t mask = i->prefix_len ? UINT32_MAX << (32 - i->prefix_len) : 0;
-  return (struct net_prefix){.addr = net_addr_v4(net_addr_to_v4(&a) & mask), .len = i->prefix_len};
+  return (struct stack_route){.dst = {.addr = net_addr_v4(net_addr_to_v4(&a) & mask), .len = i->prefix_len}};
+}
+static struct stack_route gateway4(const struct stack_if *i) {
+  return (struct stack_route){.dst = {.addr = net_addr_v4(0)}, .gateway = stack_from_ip4(netif_ip4_gw(&i->netif))};
 }
 
 static void consider_if(struct search *x, struct stack_if *i) {
@@ -132,24 +139,23 @@ static void consider_if(struct search *x, struct stack_if *i) {
   bool v4 = dst->family == AF_INET;
   struct net_addr own = stack_if_addr(i);
   bool owns = v4 ? net_addr_equal(&own, dst) : stack_if6_usable(i, dst);
-  struct net_prefix all = {.addr = {.family = dst->family}};
   if (v4) {
-    struct net_prefix p = connected(i);
-    if (net_prefix_contains(&p, dst) || net_addr_class(dst) == NET_BROADCAST)
-      consider(x, i, &p, &on_link, owns);
-    else if (net_prefix_contains(&link_local4, dst))
-      consider(x, i, &link_local4, &on_link, owns);
-  } else if (net_prefix_contains(&link_local6, dst) || net_addr_class(dst) == NET_MULTICAST) {
-    consider(x, i, &link_local6, &on_link, owns);
+    struct stack_route r = connected(i);
+    if (net_prefix_contains(&r.dst, dst) || net_addr_class(dst) == NET_BROADCAST)
+      consider(x, i, &r, owns);
+    else if (net_prefix_contains(&link_local4.dst, dst))
+      consider(x, i, &link_local4, owns);
+  } else if (net_prefix_contains(&link_local6.dst, dst) || net_addr_class(dst) == NET_MULTICAST) {
+    consider(x, i, &link_local6, owns);
   } else if (owns) {
-    consider(x, i, &(struct net_prefix){.addr = *dst, .len = 128}, &on_link, owns);
+    consider(x, i, &(struct stack_route){.dst = {.addr = *dst, .len = 128}}, owns);
   }
   for (unsigned k = 0; k < l->n; k++)
     if (net_prefix_contains(&l->list[k].dst, dst))
-      consider(x, i, &l->list[k].dst, &l->list[k].gateway, owns);
+      consider(x, i, &l->list[k], owns);
   if (v4 && !ip4_addr_isany(netif_ip4_gw(&i->netif))) {
-    struct net_addr gw = stack_from_ip4(netif_ip4_gw(&i->netif));
-    consider(x, i, &all, &gw, owns);
+    struct stack_route r = gateway4(i);
+    consider(x, i, &r, owns);
   }
 }
 
@@ -333,6 +339,7 @@ static void describe(const struct stack_way *w, struct stack_route_info *ret) {
                                    .dst = w->dst,
                                    .gateway = w->gateway,
                                    .source = stack_source(w->i, about),
+                                   .origin = w->origin,
                                    .metric = w->i->metric,
                                    .unreachable = w->dead};
 }
@@ -352,8 +359,8 @@ struct each {
   void *arg;
 };
 
-static void tell(const struct each *e, struct stack_if *i, const struct net_prefix *dst, const struct net_addr *gateway) {
-  struct stack_way w = {.i = i, .dst = *dst, .gateway = *gateway, .dead = dead(i, gateway)};
+static void tell(const struct each *e, struct stack_if *i, const struct stack_route *r) {
+  struct stack_way w = way_of(i, r);
   struct stack_route_info info;
   describe(&w, &info);
   e->fn(e->arg, &info);
@@ -362,24 +369,22 @@ static void tell(const struct each *e, struct stack_if *i, const struct net_pref
 static void tell_list(const struct each *e, struct stack_if *i, uint8_t family) {
   const struct stack_route_list *l = list_of(i, family);
   for (unsigned k = 0; k < l->n; k++)
-    tell(e, i, &l->list[k].dst, &l->list[k].gateway);
+    tell(e, i, &l->list[k]);
 }
 
 void stack_route_each(struct stack *s, void (*fn)(void *arg, const struct stack_route_info *info), void *arg) {
   const struct each e = {fn, arg};
-  const struct net_prefix all4 = {.addr = {.family = AF_INET}};
   list_for_each(l, &s->ifs) {
     struct stack_if *i = list_entry(l, struct stack_if, link);
     if (has_address(i, AF_INET)) {
-      struct net_prefix p = connected(i);
-      tell(&e, i, &p, &on_link);
+      struct stack_route on_link = connected(i), def = gateway4(i);
+      tell(&e, i, &on_link);
       tell_list(&e, i, AF_INET);
-      struct net_addr gw = stack_from_ip4(netif_ip4_gw(&i->netif));
-      if (!net_addr_is_unspecified(&gw))
-        tell(&e, i, &all4, &gw);
+      if (!net_addr_is_unspecified(&def.gateway))
+        tell(&e, i, &def);
     }
     if (has_address(i, AF_INET6)) {
-      tell(&e, i, &link_local6, &on_link);
+      tell(&e, i, &link_local6);
       tell_list(&e, i, AF_INET6);
     }
   }

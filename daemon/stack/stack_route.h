@@ -11,6 +11,7 @@ struct stack_way {
   struct stack_if *i;
   struct net_prefix dst;   /* of the route */
   struct net_addr gateway; /* family 0: on link */
+  const char *origin;
   bool dead;               /* the gateway does not answer */
   /* The gateway that would be better if it answered. */
   struct net_addr spared;

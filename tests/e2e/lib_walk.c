@@ -481,7 +481,7 @@ static void status(capnet *manager) {
 
 static void manages(capnet *cap) {
   const char *dns[] = {PEER}, *search[] = {"lab.test"};
-  struct capnet_static config = {OWN "/24", PEER, dns, 1, search, 1}, wrong = {.address = "10.99.0.2"};
+  struct capnet_static config = {.address = OWN "/24", .gateway = PEER, .dns = dns, .n_dns = 1, .search = search, .n_search = 1}, wrong = {.address = "10.99.0.2"};
   capnet *narrow = NULL;
   char *text = NULL;
   WORKS(capnet_manager_get(cap, "net0", T, &text, &err));

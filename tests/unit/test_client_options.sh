@@ -56,6 +56,10 @@ expect 4 "$CAPNET_GRANTS_DIR/admin.sock" capnet-manager static 10.0.0.1/8 gatewa
 expect 2 "no command 'restart'" capnet-manager restart
 expect 2 'x1b' capnet-manager $'\033[2J'
 expect 2 'takes no argument' capnet-manager renew net0
+expect 2 "no command 'dhcp'" capnet-manager -6 dhcp
+expect 4 "$CAPNET_GRANTS_DIR/admin.sock" capnet-manager -6 release
+expect 4 "$CAPNET_GRANTS_DIR/admin.sock" capnet-manager auto
+expect 4 "$CAPNET_GRANTS_DIR/admin.sock" capnet-manager static 2001:db8::1/64 and 2001:db8::2/64 gateway fe80::1
 expect 2 'ADDRESS/LENGTH' capnet-manager static
 expect 2 'gateway wants a value' capnet-manager static 10.0.0.1/8 gateway
 expect 2 'is none of' capnet-manager static 10.0.0.1/8 via 10.0.0.2

@@ -57,11 +57,11 @@ Test(status_render, each_section_says_what_it_knows) {
   char *text = rendered(shaped, 0, false, false);
   static const char *const parts[] = {
       "capnetd 0.1.0, pid 812, up 1d 02h",
-      "net0  link up  tap  device capnet0  mode dhcp  mac 02:9c:5a:11:22:33  mtu 1500 (dhcp)  offloads tx-csum tx-tso4 rx-csum\n",
+      "net0  link up  tap  device capnet0  mode dhcp  mac 02:9c:5a:11:22:33  mtu 1500 (dhcp)  ipv6 auto  ipv6 mtu 1492 (ra)  metric 100  offloads tx-csum tx-tso4 rx-csum\n",
       "10.0.2.15/24                dhcp        23h 40m    standby\n        a configured address is in force\n",
       "fe80::9c:5aff:fe11:2233/64  link-local  no end",
       "net1  link down",
-      "default (0.0.0.0/0)  10.0.2.2  net0",
+      "default (0.0.0.0/0)  10.0.2.2  net0", "100  does not answer",
       "on link",
       "52:55:0a:00:02:02  reachable  net0       gateway",
       "unresolved",
