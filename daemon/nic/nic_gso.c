@@ -87,6 +87,7 @@ static int parse_ip6(const uint8_t *p, size_t len, struct nic_headers *h) {
     return -EINVAL;
   h->v6 = true;
   h->proto = ip[6];
+  h->fragment = h->proto == IPPROTO_FRAGMENT;
   h->l4 = NIC_HEADER_LEN + IP6_LEN;
   return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * Segmentation and checksums of TCP in software: for devices that cannot, and what a super-frame's headers must say for
- * those that can. IPv4 without, with options; IPv6 without extension headers.
+ * those that can. IPv4 without, with options; IPv6 without extension headers: what has some is neither summed nor cut.
  */
 #ifndef CAPNET_NIC_GSO_H
 #define CAPNET_NIC_GSO_H

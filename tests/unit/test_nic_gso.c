@@ -258,3 +258,27 @@ Test(nic_gso, a_fragment_of_tcp_has_no_header_to_complete) {
   cr_expect_eq(off.csum, NIC_CSUM_NONE);
   cr_expect_eq(nic_tcp_partial(f, len, len, 10, &off), -EINVAL, "only TCP is cut");
 }
+
+/* Behind an extension header nobody looks: no sum is made there, and nothing is cut. */
+Test(nic_gso, extension_headers_of_ipv6_are_not_cut) {
+  static const uint8_t extensions[] = {0, 43, 44, 60}; /* hop by hop, routing, fragment, destination */
+  static uint8_t f[4000];
+  struct packet k = {.v6 = true, .payload = 3000};
+  size_t len = build(f, &k);
+  for (size_t i = 0; i < sizeof extensions; i++) {
+    struct nic_headers h;
+    struct nic_offload off = {.gso = NIC_GSO_TCP6, .csum = NIC_CSUM_PARTIAL, .gso_size = 1000, .hdr_len = 74};
+    struct iovec iov = {f, len};
+    struct nic_frame frame = {.iov = &iov, .n_iov = 1, .len = len, .off = off};
+    f[20] = extensions[i];
+    cr_assert_eq(nic_headers_parse(f, len, &h), 0);
+    cr_expect_eq(h.fragment, extensions[i] == 44);
+    cr_expect_eq(h.proto, extensions[i]);
+    cr_expect_eq(h.l4, 54);
+    cr_expect_eq(nic_gso_cut(&frame, keep, NULL), -EINVAL);
+    cr_expect_eq(nic_tcp_partial(f, len, len, 1000, &off), -EINVAL);
+    cr_expect_eq(nic_tcp_partial(f, len, len, 0, &off), 0);
+    cr_expect_eq(off.csum, NIC_CSUM_NONE);
+  }
+  cr_expect_eq(n_pieces, 0u);
+}
