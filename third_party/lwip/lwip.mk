@@ -47,7 +47,11 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0044-ip4-packets-of-tcp-are-not-fragmented.patch \
 	third_party/lwip/patches/0045-tcp-packets-may-become-smaller.patch \
 	third_party/lwip/patches/0046-tcp-usual-options.patch \
-	third_party/lwip/patches/0047-ip6-the-owner-chooses.patch
+	third_party/lwip/patches/0047-ip6-the-owner-chooses.patch \
+	third_party/lwip/patches/0054-icmp6-ask-before-answering-with-an-error.patch \
+	third_party/lwip/patches/0055-icmp6-the-owner-looks-first.patch \
+	third_party/lwip/patches/0056-ip6-the-path-mtu-is-the-owners.patch \
+	third_party/lwip/patches/0057-ip6-frag-identification.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \
