@@ -107,10 +107,12 @@ static bool has_domain(const struct names_config *c, const struct names_domain *
 }
 
 /* What every interface knows, each server and domain once, in the order of the interfaces. */
-static void merge(struct names_config *all, const struct names_config *one) {
+static void merge(struct names_config *all, const struct names_config *one, const char *ifname) {
   for (unsigned i = 0; i < one->n_servers && all->n_servers < NAMES_SERVERS_MAX; i++)
-    if (!has_server(all, &one->servers[i]))
+    if (!has_server(all, &one->servers[i])) {
+      all->server_if[all->n_servers] = ifname;
       all->servers[all->n_servers++] = one->servers[i];
+    }
   for (unsigned i = 0; i < one->n_search && all->n_search < NAMES_SEARCH_MAX; i++)
     if (!has_domain(all, &one->search[i]))
       all->search[all->n_search++] = one->search[i];
@@ -126,7 +128,7 @@ static void on_resolver(void *arg, const struct names_config *cfg) {
   for (unsigned k = 0; k < i->all->out.n; k++) {
     struct netconf_info info;
     netconf_info(i->all->out.list[k], &info);
-    merge(all, info.resolver);
+    merge(all, info.resolver, info.ifname);
   }
   (void)names_configure(i->all->names, all);
   char text[64];

@@ -270,8 +270,9 @@ static int server_next(struct names_query *q, bool forget_this) {
 static int attempt_begin(struct names_query *q) {
   for (;;) {
     q->attempt_ends_ns = loop_now(q->names->loop, CLOCK_ID_MONO) + ((uint64_t)TRY_MS << q->round) * NSEC_PER_MSEC;
-    int r = names_attempt_new(q->names->stack, &q->conf->cfg.servers[q->server].addr, q->current, q->type, on_done, q,
-                              &q->attempt);
+    const struct names_config *cfg = &q->conf->cfg;
+    int r = names_attempt_new(q->names->stack, &cfg->servers[q->server].addr, cfg->server_if[q->server], q->current, q->type,
+                              on_done, q, &q->attempt);
     if (r == 0)
       return 0;
     note(q, end_error(r));
@@ -343,9 +344,10 @@ static void attempt_over(struct names_query *q, bool in_time) {
     arm(q);
 }
 
-/* Without servers: before a lease there is no address either, which is another thing than a network without servers. */
+/* Without servers: before a lease there is no address either, which is another thing than a network without servers. Where
+ * there is one, of IPv4 or IPv6, that is not what is missing. */
 static int without_servers(const struct names_query *q) {
-  const struct net_addr anywhere = net_addr_v4(UINT32_C(0xc0000201)); /* RFC 5737: somebody elsewhere */
+  const struct net_addr anywhere = {.family = AF_INET6, .b = {0x20, 0x01, 0x0d, 0xb8}}; /* RFC 3849: somebody elsewhere */
   struct stack_route_info route;
   return stack_route_lookup(q->names->stack, &anywhere, &route) == -ENONET ? -ENONET : -EADDRNOTAVAIL;
 }

@@ -345,16 +345,27 @@ static int question_new(struct names_attempt *a, const char *name, enum names_ty
   }
 }
 
-int names_attempt_new(struct stack *stack, const struct net_endpoint *server, const char *name, enum names_type type,
-                      void (*done)(void *arg), void *arg, struct names_attempt **ret) {
+/* What is sent from an address leaves by its interface. */
+static int choose_source(struct stack *stack, const struct net_addr *server, const char *ifname, struct net_addr *ret) {
   struct stack_route_info route;
-  int r = stack_route_lookup(stack, &server->addr, &route);
+  bool on_link = ifname && net_addr_class(server) == NET_LINK_LOCAL;
+  int r = on_link ? stack_route_lookup_on(stack, ifname, server, &route) : stack_route_lookup(stack, server, &route);
+  if (r < 0)
+    return r == -ENODEV ? -ENETUNREACH : r;
+  *ret = route.source;
+  return ret->family ? 0 : -ENETUNREACH;
+}
+
+int names_attempt_new(struct stack *stack, const struct net_endpoint *server, const char *ifname, const char *name,
+                      enum names_type type, void (*done)(void *arg), void *arg, struct names_attempt **ret) {
+  struct net_addr source;
+  int r = choose_source(stack, &server->addr, ifname, &source);
   if (r < 0)
     return r;
   struct names_attempt *a = calloc(1, sizeof(*a));
   if (a == NULL)
     return -ENOMEM;
-  *a = (struct names_attempt){.stack = stack, .server = *server, .source = route.source, .done_fn = done, .arg = arg};
+  *a = (struct names_attempt){.stack = stack, .server = *server, .source = source, .done_fn = done, .arg = arg};
   r = question_new(a, name, type);
   if (r == 0)
     r = channel_new(a);

@@ -31,11 +31,11 @@ struct names_attempt_result {
   size_t len;
 };
 
-/* Asks one server for one name, UDP first. done is called once, at any time, also from inside this call; it may not
+/* Asks one server for one name, UDP first; a link-local one by that interface (NULL: any). done is called once, at any time, also from inside this call; it may not
  * free the attempt: it queues a task. -ENONET, -ENETUNREACH (no way to the server), -ENOBUFS, -ENOMEM, -ENOENT (a name
  * that is never asked: RFC 7686). */
-int names_attempt_new(struct stack *stack, const struct net_endpoint *server, const char *name, enum names_type type,
-                      void (*done)(void *arg), void *arg, struct names_attempt **ret);
+int names_attempt_new(struct stack *stack, const struct net_endpoint *server, const char *ifname, const char *name,
+                      enum names_type type, void (*done)(void *arg), void *arg, struct names_attempt **ret);
 struct names_attempt *names_attempt_free(struct names_attempt *a);
 bool names_attempt_done(const struct names_attempt *a);
 /* Valid once it is done. */

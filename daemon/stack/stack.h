@@ -105,6 +105,8 @@ struct stack_route_info {
   bool unreachable;        /* the gateway does not answer */
 };
 int stack_route_lookup(struct stack *s, const struct net_addr *dst, struct stack_route_info *ret);
+/* The same by one interface alone: a link-local address is one of a link. -ENODEV: there is none of this name. */
+int stack_route_lookup_on(struct stack *s, const char *ifname, const struct net_addr *dst, struct stack_route_info *ret);
 void stack_route_each(struct stack *s, void (*fn)(void *arg, const struct stack_route_info *info), void *arg);
 
 /* The interface that has this address; NULL: none. */

@@ -344,14 +344,27 @@ static void describe(const struct stack_way *w, struct stack_route_info *ret) {
                                    .unreachable = w->dead};
 }
 
-int stack_route_lookup(struct stack *s, const struct net_addr *dst, struct stack_route_info *ret) {
+static int look_up(struct stack *s, const struct stack_if *only, const struct net_addr *dst, struct stack_route_info *ret) {
   struct stack_way w;
-  int r = stack_way_find(s, NULL, dst, &w);
+  int r = stack_way_find(s, only, dst, &w);
   if (r < 0)
     return r;
   describe(&w, ret);
   ret->source = stack_source(w.i, dst);
   return 0;
+}
+
+int stack_route_lookup(struct stack *s, const struct net_addr *dst, struct stack_route_info *ret) {
+  return look_up(s, NULL, dst, ret);
+}
+
+int stack_route_lookup_on(struct stack *s, const char *ifname, const struct net_addr *dst, struct stack_route_info *ret) {
+  list_for_each(l, &s->ifs) {
+    const struct stack_if *i = list_entry(l, struct stack_if, link);
+    if (strcmp(i->name, ifname) == 0)
+      return look_up(s, i, dst, ret);
+  }
+  return -ENODEV;
 }
 
 struct each {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * The resolver against a scripted server, over two interfaces of the stack and a clock moved by hand.
  */
+#include "../unit/stack_util6.h"
 #include "dns_server.h"
 
 static struct net net;
@@ -397,4 +398,32 @@ Test(names, what_is_a_name) {
     snprintf(name, sizeof(name), "%s.%s.%s.%.*s", label, label, label, last, label);
     cr_expect_eq(names_canonical(name, out), last == 61 ? 0 : -EINVAL);
   }
+}
+
+/* A server of IPv6, by UDP and after truncation by TCP; and a link-local one, which is one of its link. */
+static void asks_over_ipv6(const char *server, const char *ifname) {
+  net_add_v6(&net);
+  dns_close(&dns);
+  net.addr_b = addr_of(server);
+  dns_open(&dns, &net);
+  struct names_config c = config(1);
+  c.server_if[0] = ifname;
+  configure(c);
+  cr_expect_eq(ask_for(3 * SEC, rq_of("host.test")), 0);
+  cr_expect_eq(s.a.n_addresses, 1);
+  cr_expect(net_endpoint_equal(&s.a.upstream, &c.servers[0].addr));
+  cr_expect_eq(ask_for(3 * SEC, rq_of("trunc.test")), 0);
+  cr_expect_eq(dns.ports[0].tcp_queries, 1);
+}
+
+Test(names, servers_of_ipv6) { asks_over_ipv6("2001:db8::2", NULL); }
+Test(names, a_link_local_server_is_asked_on_its_link) { asks_over_ipv6("fe80::2", "a"); }
+
+Test(names, a_link_local_server_of_a_link_that_is_gone) {
+  struct names_config c = config(1);
+  net_add_v6(&net);
+  c.servers[0].addr.addr = addr_of("fe80::2");
+  c.server_if[0] = "gone";
+  configure(c);
+  cr_expect_eq(ask("host.test"), -ENONET, "no way there");
 }

@@ -2,7 +2,7 @@
  * TCP, listeners, UDP and echo over IPv6, between two interfaces of one stack: what they do over IPv4 they do here.
  */
 #include "stack_end.h"
-#include "stack/stack_if6.h"
+#include "stack_util6.h"
 
 static struct net net;
 static struct net_addr v4_a, v4_b, link_a, link_b;
@@ -11,22 +11,14 @@ static void prefer(struct stack_if *i, const struct net_addr *a) {
   cr_assert_eq(stack_if_set_ipv6(i, a, 64, STACK_ADDR_PREFERRED), 0);
 }
 
-/* 2001:db8::1 and ::2 on one link, and the IPv4 addresses of net_start. */
 static void add_v6(void) {
-  struct stack_route on_link = {.dst = {.addr = addr_of("2001:db8::"), .len = 64}};
+  net_add_v6(&net);
   v4_a = net.addr_a;
   v4_b = net.addr_b;
   link_a = addr_of("fe80::1");
   link_b = addr_of("fe80::2");
   net.addr_a = addr_of("2001:db8::1");
   net.addr_b = addr_of("2001:db8::2");
-  prefer(net.a, &link_a);
-  prefer(net.b, &link_b);
-  prefer(net.a, &net.addr_a);
-  prefer(net.b, &net.addr_b);
-  cr_assert_eq(stack_if_set_routes(net.a, AF_INET6, &on_link, 1), 0);
-  cr_assert_eq(stack_if_set_routes(net.b, AF_INET6, &on_link, 1), 0);
-  run(&net, 3 * SEC);
 }
 
 static void setup(void) {
