@@ -9,7 +9,6 @@
  */
 #include "stack/stack_ip6.h"
 
-#include "capnet_hooks.h"
 #include "lwip/icmp6.h"
 #include "lwip/pbuf.h"
 #include "lwip/prot/ip6.h"
@@ -64,10 +63,10 @@ static void forget(struct stack_reass6 *r, struct packet *k) {
   free(k);
 }
 
-/* RFC 8200 4.5: who sent the first one is told, as far as errors are allowed. */
+/* RFC 8200 4.5: who sent the first one is told. */
 static void expire(struct stack *s, struct packet *k) {
   struct fragment *f = list_empty(&k->fragments) ? NULL : list_first(&k->fragments, struct fragment, link);
-  if (f && f->start == 0 && net_addr_class(&k->dst) != NET_MULTICAST && stack_hook_icmp_error()) {
+  if (f && f->start == 0 && net_addr_class(&k->dst) != NET_MULTICAST) {
     ip6_addr_t src = stack_to_ip6(&k->src), dst = stack_to_ip6(&k->dst);
     icmp6_time_exceeded_with_addrs(f->p, ICMP6_TE_FRAG, &src, &dst);
   }

@@ -104,10 +104,27 @@ Test(stack_in6, routing_header_of_type_0) {
   behind(43, rh, sizeof rh);
   wire_run(&w, SEC);
   cr_expect_eq(got.n, 0);
-  for (unsigned k = 0; k + before < w.n; k++) {
-    const uint8_t *f = wire_last(&w, k);
-    cr_expect(f[20] == 58 && f[WIRE6_AT] == 4, "a parameter problem at most");
-    cr_expect_arr_eq(f, wire_peer_mac, 6);
+  cr_assert_eq(w.n - before, 1);
+  const uint8_t *f = wire_last(&w, 0), *icmp = f + WIRE6_AT;
+  cr_expect(f[20] == 58 && icmp[0] == 4, "a parameter problem");
+  cr_expect_arr_eq(f, wire_peer_mac, 6);
+  cr_expect_eq(wire_get(icmp + 4, 4), 42, "the type of the routing header");
+  cr_expect_eq(icmp[8], 0x60, "quoted from the beginning");
+  cr_expect_eq(wire_get(icmp + 8 + 8, 2), 0xfe80);
+  cr_expect_arr_eq(icmp + 48, rh, sizeof rh);
+}
+
+/* RFC 4443 2.2: whoever was spoken to answers. */
+Test(stack_in6, errors_come_from_the_address_that_was_meant) {
+  static const char *const all[] = {WIRE6_OWN, "2001:db8::1", "2001:db8::2", "fe80::2"};
+  for (size_t k = 0; k < ARRAY_SIZE(all); k++) {
+    struct net_addr a = wire6_addr(all[k]);
+    cr_assert_eq(stack_if_set_ipv6(w.i, &a, 64, STACK_ADDR_DEPRECATED), 0);
+    wire6_udp(&w, WIRE6_PEER, all[k], 9, 10, "x", 1);
+    wire_run(&w, 0);
+    const uint8_t *f = wire_last(&w, 0);
+    cr_expect(f[20] == 58 && f[WIRE6_AT] == 1 && f[WIRE6_AT + 1] == 4, "%s", all[k]);
+    cr_expect_arr_eq(f + 22, a.b, 16);
   }
 }
 

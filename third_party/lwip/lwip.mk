@@ -52,6 +52,8 @@ LWIP_PATCHES = \
 	third_party/lwip/patches/0055-icmp6-the-owner-looks-first.patch \
 	third_party/lwip/patches/0056-ip6-the-path-mtu-is-the-owners.patch \
 	third_party/lwip/patches/0057-ip6-frag-identification.patch
+	third_party/lwip/patches/0048-icmp6-quotes-from-the-header.patch \
+	third_party/lwip/patches/0049-icmp6-source-of-an-error.patch
 
 LWIP_SOURCES = \
 	third_party/lwip/src/api/err.c \
