@@ -236,6 +236,7 @@ static void on_frames(void *arg, struct nic_rx *frames, unsigned n) {
 static void set_link(struct stack_if *i, bool up) {
   if (up) {
     netif_set_link_up(&i->netif);
+    memset(i->silent, 0, sizeof(i->silent));
     stack_if_ask_gateway(i);
     stack_mld_link_up(i);
   } else {

@@ -268,6 +268,8 @@ static void send_waiting(struct neigh6 *n) {
 }
 
 void stack_neigh6_learn(struct stack_if *i, const struct net_addr *hop, const uint8_t mac[6], bool router) {
+  if (stack_if6_slot(i, hop) >= 0) /* somebody who claims to be us */
+    return;
   struct neigh6 *n = find(i, hop);
   if (!n)
     n = add(i, hop);

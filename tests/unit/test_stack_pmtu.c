@@ -5,6 +5,7 @@
  */
 #include "stack_icmp.h"
 
+#include "stack/stack_if6.h"
 #include "stack/stack_private.h"
 
 TestSuite(stack_pmtu, .init = setup, .fini = teardown, .timeout = 60);
@@ -373,4 +374,23 @@ Test(stack_pmtu, a_time_out_of_which_nobody_said_anything) {
   put(1 * K);
   pass(6000);
   cr_expect_eq(info().end_error, -ETIMEDOUT);
+}
+
+/* --- the interface's own ------------------------------------------------------------------------------------------ */
+
+/* A lease or a router says less than the device: what is sent from then on is smaller, and does not become larger again. */
+Test(stack_pmtu, a_smaller_mtu_of_the_interface_counts_at_once) {
+  open_script(1000, true);
+  put(1 * K);
+  expect_out("0");
+  cr_assert_eq(stack_if_limit_mtu(w.i, AF_INET, 840, "dhcp"), 0);
+  cr_assert_eq(stack_if_limit_mtu(w.i, AF_INET6, 1280, "ra"), 0);
+  ack("1");
+  put(2 * K);
+  expect_out("1000+800 1800+800 2600+400");
+  cr_expect_eq(info().mss, 800);
+  cr_assert_eq(stack_if_limit_mtu(w.i, AF_INET, 0, NULL), 0);
+  ack("3");
+  put(1 * K);
+  expect_out("3000+800 3800+200");
 }
