@@ -278,6 +278,26 @@ def two_static_interfaces():
 
 
 @case
+def the_smaller_metric_wins():
+    """Of two default routes; without its link an interface has none."""
+    with Lab(extra="metric = 10", more=second("static", f"gateway = {GATEWAY1}\nmetric = 9")) as lab:
+        two(lab)
+        lab.far()
+        lab.start()
+        with lab.take("status", "status") as status:
+            def way():
+                return status.call("LookupRoute", {"destination": FAR})[0]["interface"]
+            eq(way(), "net1")
+            sh("ip", "link", "set", "cap1", "down")
+            becomes(lab, "down", "net1")
+            eq(way(), "net0")
+            assert ping(lab, FAR)
+            sh("ip", "link", "set", "cap1", "up")
+            becomes(lab, "up", "net1")
+            eq(way(), "net1")
+
+
+@case
 def two_leases():
     """A DHCP server on each; each lease, route and neighbour is its own interface's, and each server's names are known."""
     with Lab(mode="dhcp", more=second("dhcp")) as lab:
@@ -327,7 +347,7 @@ def grants_that_name_an_interface():
             with child:
                 wire.connect(child, there.address).__exit__()
             for wider in ("10.97.0.0/24:*", "10.97.0.0/24:* via net0"):
-                refused("DENIED", cap.attenuate, [wider])
+                refused("NOT_SUBSET", cap.attenuate, [wider])
             # The address says the way: what leaves from net0's leaves by net0.
             refused("DENIED", cap.call, "Connect", {"remote": wire.endpoint(there.address),
                                                     "local": {"address": STATIC, "port": 0}})
