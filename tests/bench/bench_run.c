@@ -5,6 +5,7 @@
  *   bench-run [OPTIONS] hold|hold-control kernel|capnet ADDRESS PORT
  *   bench-run [OPTIONS] calls kernel|capnet - -            bare SEQPACKET, or Describe of the grant's ping
  *   bench-run [OPTIONS] lookups kernel|capnet SERVER NAME  A records, one at a time: c-ares, or capnet
+ *   bench-run [OPTIONS] address kernel|capnet IFNAME -     waits for an address of this interface, or of the daemon
  * -n streams, -b bytes of each, -t milliseconds of each, -a how many, -c the CPU to be on, -l seconds until it gives up.
  * capnet takes what it needs from the grant "bench"; BENCH_FORM (environment) is the form of its connections.
  */
@@ -113,7 +114,7 @@ static void options(int argc, char **argv, struct load *load) {
 static bool known(const char *mode) {
   static const char *const modes[] = {"tx",       "rx",           "check-tx", "check-rx",
                                       "rr",       "connects",     "hold",     "connects-serverclose",
-                                      "hold-control", "calls", "lookups"};
+                                      "hold-control", "calls",        "lookups",  "address"};
   for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
     if (strcmp(mode, modes[i]) == 0)
       return true;
@@ -136,6 +137,8 @@ int main(int argc, char **argv) {
     bench_calls(over, &load);
   } else if (strcmp(argv[0], "lookups") == 0) {
     bench_lookups(over, argv[2], argv[3], &load);
+  } else if (strcmp(argv[0], "address") == 0) {
+    bench_address(over, argv[2]);
   } else {
     struct target t = {.cap = over ? bench_take("tcp-connect") : NULL, .address = argv[2], .port = (uint16_t)atoi(argv[3])};
     over_tcp(argv[0], &t, &load);

@@ -40,4 +40,7 @@ void bench_hold(const struct target *t, const struct load *load, bool control);
 void bench_calls(bool over_capnet, const struct load *load);
 void bench_lookups(bool over_capnet, const char *server, const char *name, const struct load *load);
 
+/* Waits until there is an IPv4 address; "at" is when, in seconds of CLOCK_MONOTONIC. */
+void bench_address(bool over_capnet, const char *ifname);
+
 #endif

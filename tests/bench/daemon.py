@@ -14,9 +14,10 @@ LISTEN = "7078-7081"
 class Daemon:
     """mode: static, dhcp, or slirp (then tap names nothing)."""
 
-    def __init__(self, lab, role, build, tap, net, mode="static", prefix=(), ns=None, host=2):
+    def __init__(self, lab, role, build, tap, net, mode="static", prefix=(), ns=None, host=2,
+                 lines=()):
         self.lab, self.build, self.tap, self.net, self.mode, self.prefix = lab, build, tap, net, mode, prefix
-        self.ns, self.host = ns or lab.far, host
+        self.ns, self.host, self.lines = ns or lab.far, host, lines
         self.dir = os.path.join(lab.dir, role)
         self.grants = os.path.join(self.dir, "run", "grants")
         self.far, self.address, self.process = f"{net}.1", None, None
@@ -26,7 +27,7 @@ class Daemon:
     def configure(self):
         """Rights for what the figures and the load do, no more."""
         lines = {"static": f"device = tap\nifname = {self.tap}\nmode = static\naddress = {self.net}.{self.host}/24\n",
-                 "dhcp": f"device = tap\nifname = {self.tap}\nmode = dhcp\n",
+                 "dhcp": "\n".join([f"device = tap\nifname = {self.tap}\nmode = dhcp", *self.lines, ""]),
                  "slirp": "device = slirp\nhost-loopback = yes\nforward = tcp:127.0.0.1:7079-7078\n"}[self.mode]
         resolver = "" if self.mode == "slirp" else f"[resolver]\nservers = {self.net}.1\n"
         with open(os.path.join(self.dir, "capnetd.conf"), "w", encoding="ascii") as f:
@@ -41,8 +42,16 @@ class Daemon:
     def alive(self):
         return self.process is not None and self.process.poll() is None
 
-    def start(self, fresh=False):
-        """Waits until it has its address; the seconds that took."""
+    def check(self, line):
+        """Whether this capnetd takes this line in its section of the interface."""
+        with open(os.path.join(self.dir, "check.conf"), "w", encoding="ascii") as f:
+            f.write(f"[interface bench]\nmode = dhcp\n{line}\n")
+        command = [self.lab.program("capnetd", self.build), "--check-config", "--config", f.name, "--grants",
+                   f"{self.dir}/grants.d"]
+        return subprocess.run(command, env=self.lab.environment(self), capture_output=True, check=False).returncode == 0
+
+    def prepare(self, fresh=False):
+        """Everything but the start. fresh: with nothing kept of earlier leases."""
         self.stop()
         self.configure()
         state = os.path.join(self.dir, "state")
@@ -50,11 +59,18 @@ class Daemon:
             shutil.rmtree(state, ignore_errors=True)
         for d in (state, os.path.join(self.dir, "run")):
             os.makedirs(d, exist_ok=True)
-        start = time.monotonic()
+
+    def launch(self):
         self.process = self.lab.start(
             [*self.prefix, self.lab.program("capnetd", self.build), "--config", f"{self.dir}/capnetd.conf", "--grants",
-             f"{self.dir}/grants.d", "--runtime-dir", f"{self.dir}/run", "--state-dir", state, "--log-target", "stderr"],
-            ns=self.ns, stack=self.stack, env=self.lab.environment(self))
+             f"{self.dir}/grants.d", "--runtime-dir", f"{self.dir}/run", "--state-dir", f"{self.dir}/state", "--log-target",
+             "stderr"], ns=self.ns, stack=self.stack, env=self.lab.environment(self))
+
+    def start(self, fresh=False):
+        """Waits until it has its address; the seconds that took."""
+        self.prepare(fresh)
+        start = time.monotonic()
+        self.launch()
         self.wait_ready()
         return time.monotonic() - start
 

@@ -1,84 +1,18 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """What each figure is: its unit, its goal, who is measured and how. A Group is what one run measures together; README.md
-beside this file says it in words. Sizes are those of a full run and of --quick."""
+beside this file says it in words."""
 import contextlib
-import dataclasses
 import json
 import os
 import subprocess
 import time
 
+import leases
 import proc
+from group import QUICK, Figure, Group, NotMeasurable, Sizes, at_least, at_most  # noqa: F401 (bench.py)
 from lab import NAME, VETH, Missing
 from path import PATHS
 from sides import ALL, Capnet, Listener
-
-
-class NotMeasurable(Missing):
-    """Here, with this build: the message says why."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-    bulk_ms: int = 1000
-    trips: int = 5000
-    connects: int = 5000
-    serverclose: int = 100_000
-    calls: int = 20_000
-    lookups: int = 1000
-    path_ms: int = 6000
-    idle_s: float = 10
-    settle_s: float = 7  # 5 s after a packet the kernel asks by ARP whether its neighbour is there: waking for that is right
-    held: int = 1000
-    thousand: int = 1000  # what _1k is
-    many: int = 10_000  # what _10k is
-    pcbs: int = 95_000
-    warm_s: float = 0.3
-
-
-QUICK = Sizes(bulk_ms=150, trips=300, connects=200, serverclose=1000, calls=1000, lookups=100, path_ms=500, idle_s=1,
-              settle_s=1, held=100, thousand=50, many=200, pcbs=2000, warm_s=0.1)
-
-
-@dataclasses.dataclass(frozen=True)
-class Figure:
-    name: str
-    unit: str
-    key: str = ""  # in what a measurement gives
-    goal: tuple = None  # (">=" or "<=", number, "ratio" or "value")
-
-
-class Group:
-    """measure(side, n) gives a dict; n is the number of the round."""
-    figures = ()
-    extra = False  # only when asked for by name
-    peers = False  # those of --peers can do it
-    fixed_reference = False  # it is another one than the kernel, whatever --versus says
-    load = None  # of an instruction count: (mode, a small load, a large one, what one is in both)
-
-    def __init__(self, *figures):
-        self.figures = figures
-
-    def sides(self, ctx, stack):
-        """(capnet, reference), either may be None."""
-        return ctx.mine(), ctx.reference()
-
-    def measure(self, ctx, side, n):
-        raise NotImplementedError
-
-    def round(self, ctx, sides, n):
-        """The reference first, then the rest: what each gave."""
-        order = [s for s in sides[1:] if s] + [s for s in sides[:1] if s]
-        got = {id(s): self.measure(ctx, s, n) for s in order}
-        return [got.get(id(s)) for s in sides]
-
-
-def at_least(x):
-    return ">=", x, "ratio"
-
-
-def at_most(x, what="ratio"):
-    return "<=", x, what
 
 
 class Bulk(Group):
@@ -292,20 +226,6 @@ class Wakeups(Group):
         return {"rate": (proc.switches(side.daemon.pid) - before) / (time.monotonic() - start)}
 
 
-class Start(Group):
-    """With DHCP and nothing kept of earlier leases; resident memory when the lease is there and no client is."""
-
-    def sides(self, ctx, stack):
-        ctx.lab.dnsmasq()
-        mine = ctx.mine("dhcp", mode="dhcp")
-        stack.callback(mine.daemon.stop)
-        return mine, None
-
-    def measure(self, ctx, side, n):
-        took = side.daemon.start(fresh=True) * 1000
-        return {"ms": took, "kb": proc.resident(side.daemon.pid)}
-
-
 def groups():
     """In the order of the issue's list, what is asked for by name alone last."""
     yield from (Bulk(way, n) for n in (1, 8) for way in ("tx", "rx"))
@@ -326,5 +246,5 @@ def groups():
     yield Calls(Figure("calls", "1/s", "rate", at_least(0.6)))
     yield Lookups(Figure("lookups", "1/s", "rate"))
     yield from (Wakeups(), Wakeups(held=True))
-    yield Start(Figure("start_to_lease", "ms", "ms"), Figure("idle_rss", "kB", "kb"))
+    yield from leases.groups()
     yield from (OnPath(path, "rx") for path in PATHS)

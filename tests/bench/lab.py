@@ -129,10 +129,14 @@ class Lab:
             self.builds["jumbo"] = None
         return f"{NET}.4.2"
 
-    def tap(self, mtu=1500):
-        """A TAP for one daemon; its name, and the first three numbers of its network, whose .1 is the far end."""
-        name, net = f"cnb{self.subnets}", f"{NET}.{self.subnets}"
+    def next_net(self):
+        """A name for a link at the far end, and the first three numbers of its network, whose .1 is the far end."""
         self.subnets += 1
+        return f"cnb{self.subnets - 1}", f"{NET}.{self.subnets - 1}"
+
+    def tap(self, mtu=1500):
+        """A TAP for one daemon."""
+        name, net = self.next_net()
         self.sh("ip", "tuntap", "add", name, "mode", "tap", ns=self.far)
         self.up(self.far, name, f"{net}.1/24", mtu)
         return name, net
@@ -149,7 +153,7 @@ class Lab:
             return
         ranges = [f"--dhcp-range={NET}.{i}.50,{NET}.{i}.99,255.255.255.0,1h" for i in range(FIRST_NET, FIRST_NET + 40)]
         self.names = self.start(["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--no-ping",
-                                 "--user=root", "--interface=cnb*", "--interface=vfar", "--bind-dynamic", *ranges,
+                                 "--dhcp-rapid-commit", "--user=root", "--interface=cnb*", "--interface=vfar", "--bind-dynamic", *ranges,
                                  f"--dhcp-leasefile={self.dir}/leases", f"--host-record={NAME},192.0.2.7",
                                  f"--pid-file={self.dir}/dnsmasq.pid"], ns=self.far)
         self.wait_for(lambda: self.try_run("lookups", "kernel", f"{VETH}.2", NAME, count=1), 10, "dnsmasq to answer")
@@ -207,14 +211,14 @@ class Lab:
 
     # --- daemons
 
-    def daemon(self, role="main", build="own", mtu=1500, **how):
-        """The running daemon of this role; a dead one is replaced."""
+    def daemon(self, role="main", build="own", mtu=1500, start=True, **how):
+        """The running daemon of this role; a dead one is replaced. start: False leaves that to whoever asks."""
         d = self.daemons.get(role)
         if d is None:
             tap, net = self.tap(mtu)
             d = self.daemons[role] = Daemon(self, role, self.builds[build], tap, net, **how)
             self.stack.callback(d.stop)
-        if not d.alive():
+        if start and not d.alive():
             d.start()
         return d
 
