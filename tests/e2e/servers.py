@@ -20,12 +20,13 @@ from lab import GATEWAY, Lab, Skip, program, sh
 LEASE_S, T1_S, T2_S = 6, 3, 5  # as the servers are told; one that cannot be told sends none, and 5.25 s is what follows
 PREFIX6, GATEWAY6 = "fd99::", "fd99::1"
 MTU = 1400
+WAY = ("10.97.0.0/24", "10.99.0.53")  # by option 121, of those who can be told in a line
 DNS, SEARCH = [GATEWAY, "10.99.0.53"], ["lab.test", "example.test"]
 
 
 class Process:
     """command() writes what the server needs and gives how it is called; `ready` is what its log says when it serves."""
-    ready, programs = "", ()
+    ready, programs, ways = "", (), ()
 
     def __init__(self, lab, name):
         self.lab, self.name, self.p = lab, name, None
@@ -78,17 +79,18 @@ class Kea4(Process):
 
 
 class Isc4(Process):
-    ready, programs = "Server starting service", ("dhcpd",)
+    ready, programs, ways = "Server starting service", ("dhcpd",), [WAY]
 
     def command(self):
         config = self.file("conf", f"""
-            authoritative; ping-check false;
+            authoritative; ping-check false; option ways code 121 = array of unsigned integer 8;
             default-lease-time {LEASE_S}; max-lease-time {LEASE_S}; min-lease-time {LEASE_S};
             subnet 10.99.0.0 netmask 255.255.255.0 {{
               range 10.99.0.100 10.99.0.150;
               option routers {GATEWAY}; option domain-name-servers {", ".join(DNS)};
               option domain-name "{SEARCH[0]}"; option domain-search {", ".join(f'"{s}"' for s in SEARCH)};
               option dhcp-renewal-time {T1_S}; option dhcp-rebinding-time {T2_S}; option interface-mtu {MTU};
+              option ways 24, 10, 97, 0, {WAY[1].replace(".", ", ")}, 0, {GATEWAY.replace(".", ", ")};
             }}\n""")
         leases = self.file("leases")
         with open(leases, "a", encoding="ascii"):
@@ -98,7 +100,7 @@ class Isc4(Process):
 
 class Udhcpd(Process):
     """It has no T1 and T2."""
-    ready, programs = "started", ("udhcpd",)
+    ready, programs, ways = "started", ("udhcpd",), [WAY]
 
     def command(self):
         leases = self.file("leases")
@@ -118,6 +120,7 @@ opt dns {" ".join(DNS)}
 opt domain {SEARCH[0]}
 opt search {" ".join(SEARCH)}
 opt mtu {MTU}
+opt staticroutes {WAY[0]} {WAY[1]}, 0.0.0.0/0 {GATEWAY}
 """)
         return ["udhcpd", "-f", "-a", "10", config], {}
 
