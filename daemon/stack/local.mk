@@ -6,6 +6,8 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack.c \
   daemon/stack/stack.h \
   daemon/stack/stack_addr.c \
+  daemon/stack/stack_arp.c \
+  daemon/stack/stack_arp.h \
   daemon/stack/stack_congestion.c \
   daemon/stack/stack_dgram.h \
   daemon/stack/stack_err.c \

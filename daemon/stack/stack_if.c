@@ -6,6 +6,7 @@
  * gets that as a pbuf; one that lwIP made goes to the device while it is still in lwIP's hands, from where its bytes lie: an acknowledgement in
  * the same turn may free them, and a segment that somebody else refers to is not retransmitted.
  */
+#include "stack/stack_arp.h"
 #include "stack/stack_ip6.h"
 #include "stack/stack_listen_private.h"
 #include "stack/stack_route.h"
@@ -217,6 +218,7 @@ static void input(struct stack_if *i, struct nic_rx *f) {
     input_ip(i, f, type == ETHTYPE_IP ? ip4_input : ip6_input);
     return;
   }
+  stack_arp_input(i, f->buf->data);
   struct pbuf *p = wrap_frame(f, 0);
   if (p && i->netif.input(p, &i->netif) != ERR_OK)
     pbuf_free(p);
@@ -331,6 +333,7 @@ int stack_if_add(struct stack *s, struct nic *nic, const char *name, const struc
   strcpy(i->name, name);
   list_init(&i->groups);
   stack_if_set_nd(i, 0, 0, 0);
+  list_init(&i->arps);
   list_append(&s->ifs, &i->link);
   s->n_ifs++;
   netif_add_noaddr(&i->netif, i, init_netif, ethernet_input);

@@ -71,7 +71,7 @@ struct stack {
 };
 
 struct stack_if {
-  struct list link;
+  struct list link, arps; /* of stack.ifs; who listens to ARP */
   struct stack *s;
   struct nic *nic;
   struct netif netif;
