@@ -33,6 +33,7 @@ CRITERION_TESTS += tests/unit/test_config_daemon
 CRITERION_TESTS += tests/unit/test_config_grant
 CRITERION_TESTS += tests/unit/test_dhcp4_msg
 CRITERION_TESTS += tests/unit/test_dhcp4_machine
+CRITERION_TESTS += tests/unit/test_acd_machine
 CRITERION_TESTS += tests/unit/test_stack_arp
 CRITERION_TESTS += tests/unit/test_stack_tcp
 # waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory

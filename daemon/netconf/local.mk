@@ -5,6 +5,10 @@ libcapnetd_la_SOURCES += \
   daemon/netconf/netconf_private.h \
   daemon/netconf/netconf_ip4.c \
   daemon/netconf/netconf_text.c \
+  daemon/netconf/acd_client.c \
+  daemon/netconf/acd_client.h \
+  daemon/netconf/acd_machine.c \
+  daemon/netconf/acd_machine.h \
   daemon/netconf/dhcp4_msg.h \
   daemon/netconf/dhcp4_msg.c \
   daemon/netconf/dhcp4_machine.h \
