@@ -33,7 +33,10 @@ CRITERION_TESTS += tests/unit/test_config_daemon
 CRITERION_TESTS += tests/unit/test_config_grant
 CRITERION_TESTS += tests/unit/test_dhcp4_msg
 CRITERION_TESTS += tests/unit/test_dhcp4_machine
+CRITERION_TESTS += tests/unit/test_dhcp4_ways
+CRITERION_TESTS += tests/unit/test_dhcp4_random
 CRITERION_TESTS += tests/unit/test_acd_machine
+CRITERION_TESTS += tests/unit/test_lease_file
 CRITERION_TESTS += tests/unit/test_stack_arp
 CRITERION_TESTS += tests/unit/test_stack_tcp
 # waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
@@ -125,6 +128,8 @@ CRITERION_TESTS += tests/unit/test_dad
 CRITERION_TESTS += tests/unit/test_slaac
 CRITERION_TESTS += tests/unit/test_dhcp6_msg
 CRITERION_TESTS += tests/unit/test_dhcp6_machine
+CRITERION_TESTS += tests/sim/test_netconf_acd
+CRITERION_TESTS += tests/sim/test_netconf_ways
 
 CLIENT_VIEW_TESTS = tests/unit/test_client_text tests/unit/test_ping_stats tests/unit/test_resolve_render \
 	tests/unit/test_status_json tests/unit/test_status_render

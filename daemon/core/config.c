@@ -146,6 +146,9 @@ static int begin_interface(struct config_parser *p, const char *name, char reaso
   p->n_keys = config_interface_n_keys;
   p->into = iface;
   iface->netconf.mode = NETCONF_DHCP;
+  iface->netconf.offer_wait_ms = CONFIG_OFFER_WAIT;
+  iface->netconf.rapid_commit = true;
+  strcpy(iface->netconf.vendor_class, "capnet");
   return 0;
 }
 

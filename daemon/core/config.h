@@ -18,6 +18,8 @@
 #define CONFIG_PATH_MAX 108 /* of a directory; a socket's whole path has no more */
 #define CONFIG_INTERFACES_MAX 4
 #define CONFIG_FORWARDS_MAX 32
+#define CONFIG_OFFER_WAIT 100 /* milliseconds, unless configured */
+#define CONFIG_OFFER_WAIT_MAX 5000
 #define CONFIG_GRANTS_MAX 256
 #define CONFIG_ITEMS_MAX 32 /* of one grant */
 #define CONFIG_WHO_MAX 32   /* users, and groups, of one grant */
@@ -39,6 +41,7 @@ struct config_interface {
   bool host_loopback;        /* slirp */
   struct nic_forward forwards[CONFIG_FORWARDS_MAX];
   unsigned n_forwards;
+  bool conflict_detection_set; /* until the section is checked */
   bool hostname_set; /* false: netconf.hostname is for the caller to fill */
   struct netconf_config netconf; /* its resolver is that of the file */
 };

@@ -150,6 +150,75 @@ static int set_forward(void *arg, const char *value, char reason[REASON_MAX]) {
   return 0;
 }
 
+static int set_yes(bool *into, const char *value, char reason[REASON_MAX]) {
+  *into = strcmp(value, "yes") == 0;
+  if (*into || strcmp(value, "no") == 0)
+    return 0;
+  return config_reason(reason, "\"%.40s\" is neither yes nor no", value);
+}
+
+static int set_inform(void *arg, const char *value, char reason[REASON_MAX]) {
+  return set_yes(&((struct config_interface *)arg)->netconf.inform, value, reason);
+}
+
+static int set_rapid_commit(void *arg, const char *value, char reason[REASON_MAX]) {
+  return set_yes(&((struct config_interface *)arg)->netconf.rapid_commit, value, reason);
+}
+
+static int set_ipv6_only(void *arg, const char *value, char reason[REASON_MAX]) {
+  return set_yes(&((struct config_interface *)arg)->netconf.ipv6_only_preferred, value, reason);
+}
+
+static int set_conflict_detection(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  i->conflict_detection_set = true;
+  if (strcmp(value, "yes") == 0)
+    i->netconf.conflict_detection = NETCONF_ACD_RFC;
+  else if (strcmp(value, "fast") == 0)
+    i->netconf.conflict_detection = NETCONF_ACD_FAST;
+  else if (strcmp(value, "no") == 0)
+    i->netconf.conflict_detection = NETCONF_ACD_OFF;
+  else
+    return config_reason(reason, "\"%.40s\" is none of yes, fast, no", value);
+  return 0;
+}
+
+static int set_on_conflict(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  i->netconf.conflict_keep = strcmp(value, "keep") == 0;
+  if (i->netconf.conflict_keep || strcmp(value, "give-up") == 0)
+    return 0;
+  return config_reason(reason, "\"%.40s\" is neither give-up nor keep", value);
+}
+
+static int set_client_id(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  i->netconf.client_id = strcmp(value, "duid") == 0 ? NETCONF_ID_DUID : NETCONF_ID_MAC;
+  if (i->netconf.client_id == NETCONF_ID_DUID || strcmp(value, "mac") == 0)
+    return 0;
+  return config_reason(reason, "\"%.40s\" is neither mac nor duid", value);
+}
+
+static int set_vendor_class(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  i->netconf.vendor_class[0] = 0;
+  if (value[0] == 0)
+    return 0; /* asks without one */
+  for (const char *c = value; *c != 0; c++)
+    if (*c < ' ' || *c > '~')
+      return config_reason(reason, "not all of it is printable ASCII");
+  return config_text(i->netconf.vendor_class, sizeof(i->netconf.vendor_class), value, reason);
+}
+
+static int set_offer_wait(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  struct net_ports ms;
+  if (net_ports_parse(value, &ms) < 0 || ms.first != ms.last || ms.first > CONFIG_OFFER_WAIT_MAX)
+    return config_reason(reason, "\"%.40s\" is no number of milliseconds from 0 to %d", value, CONFIG_OFFER_WAIT_MAX);
+  i->netconf.offer_wait_ms = ms.first;
+  return 0;
+}
+
 const struct config_key config_interface_keys[] = {
     {"device", false, set_device},
     {"ifname", false, set_ifname},
@@ -161,6 +230,14 @@ const struct config_key config_interface_keys[] = {
     {"gateway", false, set_gateway},
     {"metric", false, set_metric},
     {"hostname", false, set_hostname},
+    {"vendor-class", false, set_vendor_class},
+    {"client-id", false, set_client_id},
+    {"rapid-commit", false, set_rapid_commit},
+    {"offer-wait", false, set_offer_wait},
+    {"ipv6-only-preferred", false, set_ipv6_only},
+    {"inform", false, set_inform},
+    {"conflict-detection", false, set_conflict_detection},
+    {"on-conflict", false, set_on_conflict},
     {"host-loopback", false, set_host_loopback},
     {"forward", true, set_forward},
 };
@@ -185,6 +262,11 @@ static void check_static(struct config_parser *p, const struct config_interface 
 
 void config_interface_check(struct config_parser *p, struct config_interface *i, unsigned line) {
   check_static(p, i, line);
+  /* The embedded network has no other host. */
+  if (!i->conflict_detection_set)
+    i->netconf.conflict_detection = i->device == CONFIG_SLIRP ? NETCONF_ACD_OFF : NETCONF_ACD_FAST;
+  if (i->netconf.inform && i->netconf.mode != NETCONF_STATIC)
+    config_error(p, line, "inform", "only mode = static has it");
   if (i->device == CONFIG_TAP && i->host_loopback)
     config_error(p, line, "host-loopback", "only device = slirp has it");
   if (i->device == CONFIG_TAP && i->n_forwards > 0)

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * Does what the machine says: sends, sets the one timer, hands leases to netconf.c. Decides nothing.
+ * Does what the machines say: sends, sets the one timer, hands leases to netconf_ip4.c. Decides nothing.
  */
 #include "netconf/dhcp4_client.h"
 
 #include "base/util.h"
 #include "stack/stack_dgram.h"
 
-#include <sys/random.h>
-
 struct dhcp4_client {
   struct dhcp4_machine machine;
+  struct dhcp4_inform inform;
   struct loop *loop;
   struct loop_timer *timer;
   struct stack_udp *udp;
@@ -17,51 +16,70 @@ struct dhcp4_client {
   void *arg;
 };
 
-static uint32_t kernel_random(void *arg _unused_) {
-  uint32_t v = 0;
-  (void)getrandom(&v, sizeof(v), 0);
-  return v;
-}
-
 static uint64_t now(const struct dhcp4_client *c) { return loop_now(c->loop, CLOCK_ID_BOOT); }
 
-static void send_message(struct dhcp4_client *c, const struct dhcp4_action *a) {
+static void send_message(struct dhcp4_client *c, const struct dhcp4_send *m, const struct net_addr *to_addr) {
   uint8_t buf[DHCP4_MSG_MAX];
-  size_t len = dhcp4_encode(&a->message, buf);
-  struct net_endpoint to = {a->to.family != 0 ? a->to : net_addr_v4(INADDR_BROADCAST), DHCP4_SERVER_PORT};
+  size_t len = dhcp4_encode(&c->machine.cfg.id, m, buf);
+  struct net_endpoint to = {to_addr->family != 0 ? *to_addr : net_addr_v4(INADDR_BROADCAST), DHCP4_SERVER_PORT};
   /* One that cannot be sent is one that was lost: the machine tries again. */
   (void)stack_udp_send(c->udp, &to, buf, len);
 }
 
-/* The timer is set before the callbacks run, since these may come back with a new event. */
-static void run(struct dhcp4_client *c, const struct dhcp4_actions *acts) {
-  if (c->machine.deadline_ns != 0)
-    loop_timer_set(c->timer, c->machine.deadline_ns);
+static void set_timer(struct dhcp4_client *c) {
+  uint64_t a = c->machine.deadline_ns, b = c->inform.deadline_ns, first = a == 0 ? b : b == 0 ? a : MIN(a, b);
+  if (first != 0)
+    loop_timer_set(c->timer, first);
   else
     loop_timer_clear(c->timer);
-  for (unsigned i = 0; i < acts->n; i++) {
-    const struct dhcp4_action *a = &acts->a[i];
-    switch (a->kind) {
-    case DHCP4_ACT_SEND:
-      send_message(c, a);
-      break;
-    case DHCP4_ACT_APPLY:
-      if (c->machine.has_lease)
-        c->ops->apply(c->arg, &c->machine.lease);
-      break;
-    case DHCP4_ACT_DROP:
-      c->ops->drop(c->arg);
-      break;
-    case DHCP4_ACT_STATE:
-      c->ops->state(c->arg, a->from, a->state, a->why);
-      break;
-    }
+}
+
+static void run_one(struct dhcp4_client *c, const struct dhcp4_action *a) {
+  switch (a->kind) {
+  case DHCP4_ACT_SEND:
+    send_message(c, &a->message, &a->to);
+    break;
+  case DHCP4_ACT_APPLY:
+    if (c->machine.has_lease)
+      c->ops->apply(c->arg, &c->machine.lease);
+    break;
+  case DHCP4_ACT_DROP:
+    c->ops->drop(c->arg, a->why);
+    break;
+  case DHCP4_ACT_STATE:
+    c->ops->state(c->arg, a);
+    break;
+  case DHCP4_ACT_PROBE:
+    c->ops->probe(c->arg, &c->machine.pending.params.addr);
+    break;
+  case DHCP4_ACT_PROBE_END:
+    c->ops->probe(c->arg, NULL);
+    break;
+  case DHCP4_ACT_FORGET:
+    c->ops->forget(c->arg);
+    break;
   }
+}
+
+/* The timer is set before the callbacks run, since these may come back with a new event. */
+static void run(struct dhcp4_client *c, const struct dhcp4_actions *acts) {
+  set_timer(c);
+  for (unsigned i = 0; i < acts->n; i++)
+    run_one(c, &acts->a[i]);
+}
+
+static void run_inform(struct dhcp4_client *c, bool send, const struct dhcp4_send *m) {
+  set_timer(c);
+  if (send)
+    send_message(c, m, &(struct net_addr){0});
 }
 
 static void on_timer(void *arg) {
   struct dhcp4_client *c = arg;
   struct dhcp4_actions acts;
+  struct dhcp4_send m;
+  bool send = dhcp4_inform_timeout(&c->inform, now(c), &m);
+  run_inform(c, send, &m);
   dhcp4_timeout(&c->machine, now(c), &acts);
   run(c, &acts);
 }
@@ -71,8 +89,14 @@ static void on_received(void *arg, const struct net_endpoint *from, const struct
   struct dhcp4_client *c = arg;
   struct dhcp4_reply reply;
   struct dhcp4_actions acts;
-  if (from->port != DHCP4_SERVER_PORT || dhcp4_decode(data, len, &reply) < 0) {
-    c->machine.ignored++;
+  int r = from->port == DHCP4_SERVER_PORT ? dhcp4_decode(data, len, &reply) : -EPROTO;
+  if (r < 0) {
+    c->machine.ignored[r == -EBADMSG ? DHCP4_MALFORMED : DHCP4_NOT_DHCP]++;
+    return;
+  }
+  if (dhcp4_inform_receive(&c->inform, &reply)) {
+    set_timer(c);
+    c->ops->informed(c->arg, &c->inform.params);
     return;
   }
   dhcp4_receive(&c->machine, &reply, now(c), &acts);
@@ -81,7 +105,7 @@ static void on_received(void *arg, const struct net_endpoint *from, const struct
 
 static const struct stack_udp_ops udp_ops = {.received = on_received};
 
-int dhcp4_client_new(struct loop *loop, struct stack_if *iface, const char *hostname,
+int dhcp4_client_new(struct loop *loop, struct stack_if *iface, const struct dhcp4_config *config,
                      const struct dhcp4_client_ops *ops, void *arg, struct dhcp4_client **ret) {
   struct dhcp4_client *c = calloc(1, sizeof(*c));
   if (c == NULL)
@@ -91,10 +115,10 @@ int dhcp4_client_new(struct loop *loop, struct stack_if *iface, const char *host
   c->arg = arg;
   struct stack_if_info info;
   stack_if_info(iface, &info);
-  struct dhcp4_config cfg = {.random = kernel_random};
-  memcpy(cfg.mac, info.mac, sizeof(cfg.mac));
-  strncpy(cfg.hostname, hostname, sizeof(cfg.hostname) - 1);
+  struct dhcp4_config cfg = *config;
+  memcpy(cfg.id.mac, info.mac, sizeof(cfg.id.mac));
   dhcp4_init(&c->machine, &cfg, info.link_up);
+  dhcp4_inform_init(&c->inform, &c->machine.cfg, info.link_up);
   int r = loop_timer_new(loop, CLOCK_ID_BOOT, on_timer, c, &c->timer);
   if (r == 0)
     r = stack_udp_open_if(iface, AF_INET, DHCP4_CLIENT_PORT, &udp_ops, c, &c->udp);
@@ -116,14 +140,35 @@ struct dhcp4_client *dhcp4_client_free(struct dhcp4_client *c) {
   return NULL;
 }
 
+/* --- events ------------------------------------------------------------------------------------------------------- */
+
+void dhcp4_client_remember(struct dhcp4_client *c, const struct dhcp4_lease *l, bool ask, bool live) {
+  dhcp4_remember(&c->machine, l, ask, live);
+}
+
 void dhcp4_client_start(struct dhcp4_client *c) {
   struct dhcp4_actions acts;
   dhcp4_start(&c->machine, now(c), &acts);
   run(c, &acts);
 }
 
+void dhcp4_client_stop(struct dhcp4_client *c) {
+  struct dhcp4_actions acts;
+  dhcp4_stop(&c->machine, now(c), &acts);
+  run(c, &acts);
+}
+
+void dhcp4_client_standby(struct dhcp4_client *c) {
+  struct dhcp4_actions acts;
+  dhcp4_standby(&c->machine, now(c), &acts);
+  run(c, &acts);
+}
+
 void dhcp4_client_link(struct dhcp4_client *c, bool up) {
   struct dhcp4_actions acts;
+  struct dhcp4_send m;
+  bool send = dhcp4_inform_link(&c->inform, up, now(c), &m);
+  run_inform(c, send, &m);
   dhcp4_link(&c->machine, up, now(c), &acts);
   run(c, &acts);
 }
@@ -141,8 +186,26 @@ int dhcp4_client_release(struct dhcp4_client *c) {
   return r;
 }
 
-enum dhcp_state dhcp4_client_state(const struct dhcp4_client *c) { return c->machine.state; }
-
-const struct dhcp4_lease *dhcp4_client_lease(const struct dhcp4_client *c) {
-  return c->machine.has_lease ? &c->machine.lease : NULL;
+void dhcp4_client_probed(struct dhcp4_client *c, bool conflict) {
+  struct dhcp4_actions acts;
+  dhcp4_probed(&c->machine, conflict, now(c), &acts);
+  run(c, &acts);
 }
+
+void dhcp4_client_conflict(struct dhcp4_client *c) {
+  struct dhcp4_actions acts;
+  dhcp4_conflict(&c->machine, now(c), &acts);
+  run(c, &acts);
+}
+
+void dhcp4_client_inform(struct dhcp4_client *c, const struct net_addr *addr) {
+  struct dhcp4_send m;
+  bool known = c->inform.params.server.family != 0;
+  bool send = dhcp4_inform_set(&c->inform, addr, now(c), &m);
+  run_inform(c, send, &m);
+  if (known && c->inform.params.server.family == 0)
+    c->ops->informed(c->arg, NULL);
+}
+
+const struct dhcp4_machine *dhcp4_client_machine(const struct dhcp4_client *c) { return &c->machine; }
+const struct dhcp4_inform *dhcp4_client_informing(const struct dhcp4_client *c) { return &c->inform; }

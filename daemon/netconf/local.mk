@@ -1,46 +1,63 @@
 # SPDX-License-Identifier: BSD-3-Clause
 libcapnetd_la_SOURCES += \
-  daemon/netconf/netconf.h \
-  daemon/netconf/netconf.c \
-  daemon/netconf/netconf_private.h \
-  daemon/netconf/netconf_ip4.c \
-  daemon/netconf/netconf_text.c \
   daemon/netconf/acd_client.c \
   daemon/netconf/acd_client.h \
   daemon/netconf/acd_machine.c \
   daemon/netconf/acd_machine.h \
-  daemon/netconf/dhcp4_msg.h \
-  daemon/netconf/dhcp4_msg.c \
-  daemon/netconf/dhcp4_machine.h \
-  daemon/netconf/dhcp4_machine.c \
-  daemon/netconf/dhcp4_client.h \
-  daemon/netconf/dhcp4_client.c \
-  daemon/netconf/duid.h \
-  daemon/netconf/duid.c \
   daemon/netconf/backoff.h \
-  daemon/netconf/iid.h \
-  daemon/netconf/iid.c \
-  daemon/netconf/dns_name_wire.h \
-  daemon/netconf/dns_name_wire.c \
-  daemon/netconf/ra_msg.h \
-  daemon/netconf/ra_msg.c \
-  daemon/netconf/dad_msg.h \
-  daemon/netconf/dad_msg.c \
-  daemon/netconf/dad_machine.h \
-  daemon/netconf/dad_machine.c \
-  daemon/netconf/dad_addrs.h \
   daemon/netconf/dad_addrs.c \
-  daemon/netconf/slaac_machine.h \
-  daemon/netconf/slaac_machine.c \
-  daemon/netconf/slaac_lists.h \
-  daemon/netconf/slaac_lists.c \
-  daemon/netconf/slaac_take.c \
-  daemon/netconf/dhcp6_msg.h \
-  daemon/netconf/dhcp6_msg.c \
-  daemon/netconf/dhcp6_machine.h \
+  daemon/netconf/dad_addrs.h \
+  daemon/netconf/dad_machine.c \
+  daemon/netconf/dad_machine.h \
+  daemon/netconf/dad_msg.c \
+  daemon/netconf/dad_msg.h \
+  daemon/netconf/dhcp4_client.c \
+  daemon/netconf/dhcp4_client.h \
+  daemon/netconf/dhcp4_encode.c \
+  daemon/netconf/dhcp4_hold.c \
+  daemon/netconf/dhcp4_inform.c \
+  daemon/netconf/dhcp4_inform.h \
+  daemon/netconf/dhcp4_machine.c \
+  daemon/netconf/dhcp4_machine.h \
+  daemon/netconf/dhcp4_msg.c \
+  daemon/netconf/dhcp4_msg.h \
+  daemon/netconf/dhcp4_options.c \
+  daemon/netconf/dhcp4_private.h \
+  daemon/netconf/dhcp4_reply.c \
+  daemon/netconf/dhcp4_reply.h \
+  daemon/netconf/dhcp4_search.c \
+  daemon/netconf/dhcp4_steps.c \
+  daemon/netconf/dhcp4_wire.h \
   daemon/netconf/dhcp6_machine.c \
+  daemon/netconf/dhcp6_machine.h \
+  daemon/netconf/dhcp6_msg.c \
+  daemon/netconf/dhcp6_msg.h \
   daemon/netconf/dhcp6_private.h \
   daemon/netconf/dhcp6_take.c \
-  daemon/netconf/netconf_ip6.h \
+  daemon/netconf/dns_name_wire.c \
+  daemon/netconf/dns_name_wire.h \
+  daemon/netconf/duid.c \
+  daemon/netconf/duid.h \
+  daemon/netconf/iid.c \
+  daemon/netconf/iid.h \
+  daemon/netconf/lease_file.c \
+  daemon/netconf/lease_file.h \
+  daemon/netconf/lease_store.c \
+  daemon/netconf/lease_store.h \
+  daemon/netconf/netconf.c \
+  daemon/netconf/netconf.h \
+  daemon/netconf/netconf_dhcp4.c \
+  daemon/netconf/netconf_ip4.c \
+  daemon/netconf/netconf_ip4_private.h \
   daemon/netconf/netconf_ip6.c \
-  daemon/netconf/netconf_ip6_run.c
+  daemon/netconf/netconf_ip6.h \
+  daemon/netconf/netconf_ip6_run.c \
+  daemon/netconf/netconf_private.h \
+  daemon/netconf/netconf_text.c \
+  daemon/netconf/ra_msg.c \
+  daemon/netconf/ra_msg.h \
+  daemon/netconf/slaac_lists.c \
+  daemon/netconf/slaac_lists.h \
+  daemon/netconf/slaac_machine.c \
+  daemon/netconf/slaac_machine.h \
+  daemon/netconf/slaac_take.c

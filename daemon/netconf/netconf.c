@@ -127,7 +127,7 @@ int netconf_new(struct loop *loop, struct stack_if *iface, const struct netconf_
   n->cfg = *cfg;
   n->cfg.hostname[sizeof(n->cfg.hostname) - 1] = '\0';
   set_resolver(n, &cfg->resolver);
-  n->configured_resolver = cfg->resolver;
+  n->configured = n->cfg.resolver;
   n->up = up;
   n->arg = arg;
   struct stack_if_info info;
@@ -199,7 +199,7 @@ int netconf_renew6(struct netconf *n) { return netconf_ip6_renew(n->ip6); }
 int netconf_release6(struct netconf *n) { return netconf_ip6_release(n->ip6); }
 
 int netconf_reconfigure(struct netconf *n) {
-  set_resolver(n, &n->configured_resolver);
+  n->cfg.resolver = n->configured;
   int r = netconf_ip4_reconfigure(n->ip4);
   if (r == 0)
     r = netconf_ip6_configure(n->ip6, n->cfg.ip6, n->cfg.dhcp6, &n->cfg.fixed6);
@@ -225,4 +225,8 @@ void netconf_each_address(const struct netconf *n, void (*fn)(void *arg, const s
 void netconf_each_lease(const struct netconf *n, void (*fn)(void *arg, const struct netconf_lease *l), void *arg) {
   netconf_ip4_each_lease(n->ip4, fn, arg);
   netconf_ip6_each_lease(n->ip6, fn, arg);
+}
+
+void netconf_each_counter(const struct netconf *n, void (*fn)(void *arg, const char *name, uint64_t value), void *arg) {
+  netconf_ip4_each_counter(n->ip4, fn, arg);
 }

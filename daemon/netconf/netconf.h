@@ -35,19 +35,31 @@ struct netconf_static6 {
   struct net_addr gateway; /* family 0: none; before those that advertise themselves */
 };
 
-/* RFC 2131 figure 5, and the two ends that are not in it. */
+/* RFC 2131 figure 5, and what is not in it. */
 enum dhcp_state {
   DHCP_OFF,
-  DHCP_INIT,
+  DHCP_INIT,       /* waiting: for the link, or after a refusal or a conflict */
+  DHCP_REBOOTING,  /* is the address of the last lease still ours? Meanwhile a live lease is in force when the link was away */
   DHCP_SELECTING,
   DHCP_REQUESTING,
+  DHCP_PROBING,    /* granted; does somebody else use it (RFC 5227)? Not in force yet */
   DHCP_BOUND,
   DHCP_RENEWING,
   DHCP_REBINDING,
-  DHCP_EXPIRED,  /* asking again from the start, with nothing in force */
-  DHCP_RELEASED
+  DHCP_EXPIRED,    /* asking again from the start, with nothing in force */
+  DHCP_RELEASED,
+  DHCP_STANDBY,    /* live, not renewed: something else is in force */
+  DHCP_IPV6_ONLY   /* the network prefers to have no IPv4 (RFC 8925) */
 };
 const char *dhcp_state_name(enum dhcp_state s); /* "bound", … */
+
+/* Is an address in use by somebody else? RFC 5227 before it is used, and all the while. */
+enum netconf_acd {
+  NETCONF_ACD_OFF,
+  NETCONF_ACD_FAST, /* three probes in less than a second */
+  NETCONF_ACD_RFC   /* with the times of RFC 5227: 4 to 7 seconds */
+};
+enum netconf_client_id { NETCONF_ID_MAC, NETCONF_ID_DUID }; /* RFC 2132 9.14, RFC 4361 */
 
 struct netconf_config {
   enum netconf_mode mode;
@@ -56,11 +68,21 @@ struct netconf_config {
   enum netconf_dhcp6 dhcp6;
   struct netconf_static6 fixed6;     /* with each mode but off */
   char hostname[64];                 /* option 12; "" sends none */
+  char vendor_class[192];            /* option 60; "" sends none */
   char state_dir[108];               /* where leases outlive the daemon; "": nowhere */
+  enum netconf_acd conflict_detection; /* of IPv4 */
+  bool conflict_keep;                /* a static address is defended for ever, else given up to who insists (RFC 5227 2.4) */
+  enum netconf_client_id client_id;
+  bool rapid_commit;                 /* RFC 4039 */
+  bool ipv6_only_preferred;          /* RFC 8925 */
+  bool inform;                       /* a static address, and options from a server */
+  uint32_t offer_wait_ms;            /* for a better offer; 0: the first good one */
   /* From the configuration; they come before those of the lease. */
   struct names_config resolver;
   uint32_t (*random)(void *arg); /* transaction ids, jitter; NULL: the kernel's */
   void *random_arg;
+  uint64_t (*wall_s)(void *arg); /* the time of day, for leases across restarts; NULL: the system's */
+  void *wall_arg;
 };
 
 /* A transition. Strings are static but for those of names; what does not apply is zero. */
@@ -73,7 +95,7 @@ struct netconf_event {
   uint8_t prefix_len;
   struct net_addr server;  /* or router */
   const char *reason;      /* one clause for a person */
-  const char *next;        /* what happens next: "renew", "rebind", "expiry", "retry"; NULL: nothing is due */
+  const char *next;        /* what happens next: "renew", "rebind", "expiry", "retry", "use" (probed, then in force); NULL: nothing is due */
   uint64_t next_ns;        /* and when, boot-time */
   uint64_t valid_until_ns; /* boot-time; 0: no end, or no address */
 };
@@ -103,7 +125,7 @@ int netconf_release(struct netconf *n); /* -ENODATA: no lease */
 int netconf_set_static6(struct netconf *n, const struct netconf_static6 *s, const struct names_config *resolver);
 int netconf_renew6(struct netconf *n);
 int netconf_release6(struct netconf *n);
-/* Forgets what was changed live, leases included, and starts over with what netconf_new was told. */
+/* Forgets what was set and what was leased, and starts over with the configuration. No server is told. */
 int netconf_reconfigure(struct netconf *n);
 
 /* IPv4 in short. */
@@ -145,5 +167,8 @@ struct netconf_lease {
   uint64_t next_ns;
 };
 void netconf_each_lease(const struct netconf *n, void (*fn)(void *arg, const struct netconf_lease *l), void *arg);
+
+/* What was received and not used, by reason: "dhcp4-other-xid", … Names are static. */
+void netconf_each_counter(const struct netconf *n, void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
 
 #endif

@@ -1,33 +1,27 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * IPv4 of one interface: a configured address or DHCP, and what follows from either.
+ * IPv4 of one interface: which address is in force. A configured one wins over a lease; a lease that it puts aside stands
+ * by until it ends, or is asked for again. Whatever is to come into force is probed first, and guarded then (RFC 5227).
+ *
+ * What is in force stays so until its successor is: a static address takes over from a lease without a gap.
  */
-#include "netconf/dhcp4_client.h"
-#include "netconf/netconf_private.h"
+#include "netconf/netconf_ip4_private.h"
 
 #include "base/util.h"
 
-struct netconf_ip4 {
-  struct netconf *n;
-  enum netconf_mode mode;
-  struct netconf_static fixed;
-  struct dhcp4_client *dhcp; /* NETCONF_DHCP only */
-  const char *reason;        /* of its last transition */
+#include <stdio.h>
 
-  /* In force. */
-  struct net_addr addr, gateway;
-  uint8_t prefix_len;
-  const char *origin;
-  struct netconf_brought brought;
-};
+#define REFUSED_RETRY_NS (60 * NSEC_PER_SEC) /* RFC 5227 1.1, RATE_LIMIT_INTERVAL */
 
 /* --- the address -------------------------------------------------------------------------------------------------- */
 
-static void clear_address(struct netconf_ip4 *p, const char *reason) {
+void ip4_clear_address(struct netconf_ip4 *p, const char *reason) {
   if (p->addr.family == 0)
     return;
   struct net_addr was = p->addr;
   uint8_t len = p->prefix_len;
   const char *origin = p->origin;
+  if (p->guard != NULL)
+    acd_client_stop(p->guard);
   stack_if_clear_ipv4(p->n->iface);
   p->addr = p->gateway = (struct net_addr){0};
   p->prefix_len = 0;
@@ -36,19 +30,23 @@ static void clear_address(struct netconf_ip4 *p, const char *reason) {
 }
 
 /* Nobody is told when all stays as it is: a renewal is no news. */
-static int set_address(struct netconf_ip4 *p, const struct net_addr *addr, uint8_t len, const struct net_addr *gateway,
-                       const char *origin) {
+int ip4_set_address(struct netconf_ip4 *p, const struct net_addr *addr, uint8_t len, const struct net_addr *gateway,
+                    const char *origin) {
   int r = stack_if_set_ipv4(p->n->iface, addr, len, gateway);
   if (r < 0)
     return r;
+  bool fixed = strcmp(origin, "static") == 0;
   bool same = net_addr_equal(&p->addr, addr) && p->prefix_len == len && p->origin != NULL &&
               strcmp(p->origin, origin) == 0;
   p->addr = *addr;
   p->prefix_len = len;
   p->gateway = *gateway;
   p->origin = origin;
-  if (!same)
-    netconf_tell_address(p->n, addr, len, origin, "preferred", NULL);
+  if (same)
+    return 0;
+  if (p->guard != NULL)
+    acd_client_guard(p->guard, addr, fixed && p->n->cfg.conflict_keep);
+  netconf_tell_address(p->n, addr, len, origin, "preferred", NULL);
   return 0;
 }
 
@@ -69,89 +67,180 @@ int netconf_static_check(const struct netconf_static *s) {
   return c == NET_UNICAST || c == NET_LINK_LOCAL ? 0 : -EINVAL;
 }
 
-static void apply_static(struct netconf_ip4 *p) {
-  const struct netconf_static *s = &p->fixed;
-  (void)set_address(p, &s->addr, s->prefix_len, &s->gateway, "static");
+/* --- conflicts ---------------------------------------------------------------------------------------------------- */
+
+static void probe(struct netconf_ip4 *p, enum probe_for who, const struct net_addr *addr) {
+  p->probing = who;
+  acd_client_probe(p->probe, addr);
 }
 
-/* --- the lease ---------------------------------------------------------------------------------------------------- */
+static void probe_end(struct netconf_ip4 *p, enum probe_for who) {
+  if (p->probing != who)
+    return;
+  p->probing = PROBE_NOBODY;
+  acd_client_stop(p->probe);
+}
 
-static void bring(struct netconf_ip4 *p, const struct dhcp4_params *params) {
-  struct netconf_brought *b = &p->brought;
-  *b = (struct netconf_brought){0};
-  if (params != NULL) {
-    for (unsigned i = 0; i < params->n_dns; i++)
-      b->resolver.servers[b->resolver.n_servers++] = (struct names_server){{params->dns[i], 53}, "dhcp"};
-    for (unsigned i = 0; i < params->n_search; i++) {
-      struct names_domain *d = &b->resolver.search[b->resolver.n_search++];
-      memcpy(d->name, params->search[i], sizeof(d->name));
-      d->origin = "dhcp";
+void ip4_probe_lease(struct netconf_ip4 *p, const struct net_addr *addr) {
+  if (addr == NULL) {
+    probe_end(p, PROBE_LEASE);
+    return;
+  }
+  netconf_tell_address(p->n, addr, dhcp4_client_machine(p->dhcp)->pending.params.prefix_len, "dhcp", "tentative",
+                       "is it free?");
+  probe(p, PROBE_LEASE, addr);
+}
+
+static const char *who_has(const uint8_t mac[6], const char *what, char buf[WHY_MAX]) {
+  char text[NET_MAC_STRLEN];
+  (void)snprintf(buf, WHY_MAX, "%s %s", net_mac_format(mac, text), what);
+  return buf;
+}
+
+/* Tried again after a while: who has it may be gone by then. */
+static void fixed_refused(struct netconf_ip4 *p, const char *why) {
+  if (why != p->fixed_why)
+    (void)snprintf(p->fixed_why, sizeof(p->fixed_why), "%s", why);
+  p->fixed_state = FIXED_REFUSED;
+  p->retry_ns = loop_now(p->n->loop, CLOCK_ID_BOOT) + REFUSED_RETRY_NS;
+  loop_timer_set(p->retry, p->retry_ns);
+  netconf_tell(p->n, &(struct netconf_event){.section = "interfaces",
+                                             .protocol = "static",
+                                             .family = AF_INET,
+                                             .to = "duplicate",
+                                             .addr = p->fixed.addr,
+                                             .prefix_len = p->fixed.prefix_len,
+                                             .reason = p->fixed_why,
+                                             .next = "retry",
+                                             .next_ns = p->retry_ns});
+}
+
+/* An address that was in force is another host's now. */
+static void lose(struct netconf_ip4 *p, const uint8_t mac[6]) {
+  if (p->origin == NULL)
+    return;
+  if (strcmp(p->origin, "dhcp") == 0) {
+    dhcp4_client_conflict(p->dhcp);
+    return;
+  }
+  (void)who_has(mac, "uses the address", p->fixed_why);
+  if (p->dhcp != NULL)
+    dhcp4_client_inform(p->dhcp, &(struct net_addr){0});
+  ip4_bring(p, NULL);
+  ip4_clear_address(p, "another host uses it");
+  fixed_refused(p, p->fixed_why);
+}
+
+static void tell_defended(struct netconf_ip4 *p, const uint8_t mac[6]) {
+  char why[WHY_MAX];
+  netconf_tell_address(p->n, &p->addr, p->prefix_len, p->origin, "preferred",
+                       who_has(mac, "claims it too: defended", why));
+}
+
+/* After the link was away. */
+static void verified(struct netconf_ip4 *p, bool conflict, const uint8_t *mac) {
+  if (!conflict || p->origin == NULL)
+    return;
+  if (strcmp(p->origin, "static") == 0 && p->n->cfg.conflict_keep)
+    tell_defended(p, mac);
+  else
+    lose(p, mac);
+}
+
+static void fixed_take(struct netconf_ip4 *p);
+
+static void on_probed(void *arg, enum acd_action_kind what, const struct net_addr *addr, const uint8_t *mac) {
+  struct netconf_ip4 *p = arg;
+  enum probe_for who = p->probing;
+  bool conflict = what == ACD_ACT_CONFLICT;
+  char why[WHY_MAX];
+  p->probing = PROBE_NOBODY;
+  switch (who) {
+  case PROBE_LEASE:
+    if (conflict)
+      netconf_tell_address(p->n, addr, dhcp4_client_machine(p->dhcp)->pending.params.prefix_len, "dhcp", "duplicate",
+                           who_has(mac, "has the address", why));
+    dhcp4_client_probed(p->dhcp, conflict);
+    break;
+  case PROBE_FIXED:
+    if (!conflict) {
+      fixed_take(p);
+      break;
     }
-    b->resolver.search_present = params->search_present;
-    b->mtu = params->mtu;
-    b->mtu_origin = "dhcp";
+    if (p->origin != NULL && strcmp(p->origin, "static") == 0) /* the one before, which nobody wants any more */
+      ip4_clear_address(p, "another is configured");
+    fixed_refused(p, who_has(mac, "has the address", why));
+    break;
+  case PROBE_IN_FORCE:
+    verified(p, conflict, mac);
+    break;
+  case PROBE_NOBODY:
+    break;
   }
-  netconf_changed(p->n);
 }
 
-static void on_apply(void *arg, const struct dhcp4_lease *lease) {
+static void on_guarded(void *arg, enum acd_action_kind what, const struct net_addr *addr _unused_, const uint8_t *mac) {
   struct netconf_ip4 *p = arg;
-  const struct dhcp4_params *params = &lease->params;
-  /* A gateway that the stack cannot use costs the way out, not the subnet. */
-  if (set_address(p, &params->addr, params->prefix_len, &params->gateway, "dhcp") < 0)
-    (void)set_address(p, &params->addr, params->prefix_len, &(struct net_addr){0}, "dhcp");
-  bring(p, params);
+  if (what == ACD_ACT_DEFENDED)
+    tell_defended(p, mac);
+  else if (what == ACD_ACT_LOST)
+    lose(p, mac);
 }
 
-static void on_drop(void *arg) {
+static uint32_t random32(void *arg) { return netconf_random(arg); }
+
+static int open_acd(struct netconf_ip4 *p) {
+  struct acd_config cfg = {
+      .fast = p->n->cfg.conflict_detection == NETCONF_ACD_FAST, .random = random32, .random_arg = p->n};
+  if (p->n->cfg.conflict_detection == NETCONF_ACD_OFF)
+    return 0;
+  int r = acd_client_new(p->n->loop, p->n->iface, &cfg, on_probed, p, &p->probe);
+  return r < 0 ? r : acd_client_new(p->n->loop, p->n->iface, &cfg, on_guarded, p, &p->guard);
+}
+
+/* --- the configured address --------------------------------------------------------------------------------------- */
+
+/* It comes into force now; a lease stands by. */
+static void fixed_take(struct netconf_ip4 *p) {
+  const struct netconf_static *s = &p->fixed;
+  int r = ip4_set_address(p, &s->addr, s->prefix_len, &s->gateway, "static");
+  if (r < 0) {
+    fixed_refused(p, r == -EADDRINUSE ? "another interface has the address" : "the stack refuses the address");
+    return;
+  }
+  p->fixed_state = FIXED_IN_FORCE;
+  const struct dhcp4_inform *i = p->dhcp != NULL ? dhcp4_client_informing(p->dhcp) : NULL;
+  if (p->dhcp != NULL)
+    dhcp4_client_standby(p->dhcp);
+  ip4_bring(p, i != NULL && net_addr_equal(&i->addr, &s->addr) && i->params.server.family != 0 ? &i->params : NULL);
+  if (p->n->cfg.inform && ip4_dhcp_open(p) == 0)
+    dhcp4_client_inform(p->dhcp, &s->addr);
+}
+
+static void fixed_leave(struct netconf_ip4 *p) {
+  probe_end(p, PROBE_FIXED);
+  loop_timer_clear(p->retry);
+  p->fixed_state = FIXED_WAITS;
+  p->fixed_why[0] = 0;
+}
+
+static void fixed_want(struct netconf_ip4 *p) {
+  fixed_leave(p);
+  if (!p->n->link)
+    return;
+  if (p->probe == NULL || net_addr_equal(&p->addr, &p->fixed.addr)) {
+    fixed_take(p);
+    return;
+  }
+  p->fixed_state = FIXED_PROBED;
+  netconf_tell_address(p->n, &p->fixed.addr, p->fixed.prefix_len, "static", "tentative", "is it free?");
+  probe(p, PROBE_FIXED, &p->fixed.addr);
+}
+
+static void on_retry(void *arg) {
   struct netconf_ip4 *p = arg;
-  /* First what would be asked without a way to ask it, then the address. */
-  bring(p, NULL);
-  clear_address(p, "the lease is over");
-}
-
-/* What is due next. */
-static const char *next_of(enum dhcp_state state, const struct dhcp4_lease *l, uint64_t *ret_ns) {
-  *ret_ns = 0;
-  if (state == DHCP_BOUND && l != NULL && l->expiry_ns != 0) {
-    *ret_ns = l->t1_ns;
-    return "renew";
-  }
-  if (state == DHCP_RENEWING && l != NULL && l->expiry_ns != 0) {
-    *ret_ns = l->t2_ns;
-    return "rebind";
-  }
-  if (state == DHCP_REBINDING && l != NULL && l->expiry_ns != 0) {
-    *ret_ns = l->expiry_ns;
-    return "expiry";
-  }
-  return NULL;
-}
-
-static void on_state(void *arg, enum dhcp_state from, enum dhcp_state to, const char *why) {
-  struct netconf_ip4 *p = arg;
-  const struct dhcp4_lease *l = p->dhcp != NULL ? dhcp4_client_lease(p->dhcp) : NULL;
-  struct netconf_event ev = {.section = "leases",
-                             .protocol = "dhcp4",
-                             .family = AF_INET,
-                             .from = dhcp_state_name(from),
-                             .to = dhcp_state_name(to),
-                             .reason = why};
-  p->reason = why;
-  if (l != NULL) {
-    ev.addr = l->params.addr;
-    ev.prefix_len = l->params.prefix_len;
-    ev.server = l->params.server;
-    ev.valid_until_ns = l->expiry_ns;
-  }
-  ev.next = next_of(to, l, &ev.next_ns);
-  netconf_tell(p->n, &ev);
-}
-
-static const struct dhcp4_client_ops client_ops = {.apply = on_apply, .drop = on_drop, .state = on_state};
-
-static int open_dhcp(struct netconf_ip4 *p) {
-  return dhcp4_client_new(p->n->loop, p->n->iface, p->n->cfg.hostname, &client_ops, p, &p->dhcp);
+  if (p->mode == NETCONF_STATIC && p->fixed_state == FIXED_REFUSED)
+    fixed_want(p);
 }
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
@@ -163,9 +252,15 @@ int netconf_ip4_new(struct netconf *n, struct netconf_ip4 **ret) {
   p->n = n;
   p->mode = n->cfg.mode;
   p->fixed = n->cfg.fixed;
-  int r = p->mode == NETCONF_DHCP ? open_dhcp(p) : 0;
+  int r = loop_timer_new(n->loop, CLOCK_ID_BOOT, on_retry, p, &p->retry);
+  if (r == 0)
+    r = open_acd(p);
+  if (r == 0)
+    r = ip4_store_open(p);
+  if (r == 0 && p->mode == NETCONF_DHCP)
+    r = ip4_dhcp_open(p);
   if (r < 0) {
-    free(p);
+    netconf_ip4_free(p);
     return r;
   }
   *ret = p;
@@ -173,79 +268,94 @@ int netconf_ip4_new(struct netconf *n, struct netconf_ip4 **ret) {
 }
 
 void netconf_ip4_begin(struct netconf_ip4 *p) {
-  if (p->mode == NETCONF_STATIC && p->n->link)
-    apply_static(p);
+  if (p->mode == NETCONF_STATIC)
+    fixed_want(p);
   if (p->mode == NETCONF_DHCP)
-    dhcp4_client_start(p->dhcp);
+    ip4_dhcp_start(p);
 }
 
 struct netconf_ip4 *netconf_ip4_free(struct netconf_ip4 *p) {
   if (p == NULL)
     return NULL;
   p->dhcp = dhcp4_client_free(p->dhcp);
+  p->probe = acd_client_free(p->probe);
+  p->guard = acd_client_free(p->guard);
+  p->store = lease_store_free(p->store);
+  p->retry = loop_timer_free(p->retry);
   free(p);
   return NULL;
 }
 
+/* What is in force stays so when the link goes: nobody else can have it meanwhile. When the link is back, it may be
+ * another network: a server is asked whether the lease still holds (dhcp4_machine.h), and the neighbours whether one of
+ * them has the address. */
 void netconf_ip4_link(struct netconf_ip4 *p, bool up) {
+  if (!up && p->probing == PROBE_IN_FORCE)
+    probe_end(p, PROBE_IN_FORCE);
+  if (!up && p->probing == PROBE_FIXED)
+    fixed_leave(p);
+  if (up && p->probe != NULL && p->addr.family != 0 && p->probing == PROBE_NOBODY)
+    probe(p, PROBE_IN_FORCE, &p->addr);
   if (p->dhcp != NULL)
     dhcp4_client_link(p->dhcp, up);
-  /* A configured address outlives a link that goes away: nobody else can have it. */
-  if (up && p->n->begun && p->mode == NETCONF_STATIC)
-    apply_static(p);
+  if (up && p->n->begun && p->mode == NETCONF_STATIC && p->fixed_state != FIXED_IN_FORCE)
+    fixed_want(p);
 }
 
 /* --- what an operator asks for ------------------------------------------------------------------------------------ */
 
 int netconf_ip4_set_static(struct netconf_ip4 *p, const struct netconf_static *s) {
-  /* The stack decides first; only then the old way is given up. One address replaces the other without a gap. */
-  if (p->n->link) {
-    int r = set_address(p, &s->addr, s->prefix_len, &s->gateway, "static");
+  bool was_fixed = p->mode == NETCONF_STATIC && p->fixed_state == FIXED_IN_FORCE;
+  if (p->n->link && (p->probe == NULL || net_addr_equal(&p->addr, &s->addr))) {
+    /* The stack decides first; only then the old way is given up. */
+    int r = ip4_set_address(p, &s->addr, s->prefix_len, &s->gateway, "static");
     if (r < 0)
       return r;
-  } else {
-    clear_address(p, "another is configured");
   }
-  enum dhcp_state was = p->dhcp != NULL ? dhcp4_client_state(p->dhcp) : DHCP_OFF;
-  p->dhcp = dhcp4_client_free(p->dhcp);
   p->mode = NETCONF_STATIC;
   p->fixed = *s;
-  bring(p, NULL);
-  if (was != DHCP_OFF)
-    on_state(p, was, DHCP_OFF, "a static address was set");
+  if (p->dhcp != NULL && was_fixed)
+    dhcp4_client_inform(p->dhcp, &(struct net_addr){0});
+  if (!p->n->link) {
+    fixed_leave(p);
+    if (p->dhcp != NULL)
+      dhcp4_client_standby(p->dhcp);
+    ip4_clear_address(p, "another is configured");
+    ip4_bring(p, NULL);
+  } else if (p->n->begun) {
+    fixed_want(p);
+  }
   return 0;
 }
 
 int netconf_ip4_use_dhcp(struct netconf_ip4 *p) {
   if (p->mode == NETCONF_DHCP)
     return 0;
-  int r = open_dhcp(p);
+  int r = ip4_dhcp_open(p);
   if (r < 0)
     return r;
   p->mode = NETCONF_DHCP;
-  clear_address(p, "DHCP is asked instead");
+  fixed_leave(p);
+  dhcp4_client_inform(p->dhcp, &(struct net_addr){0});
+  if (p->origin != NULL && strcmp(p->origin, "static") == 0) {
+    ip4_clear_address(p, "DHCP is asked instead");
+    ip4_bring(p, NULL);
+  }
   if (p->n->begun)
-    dhcp4_client_start(p->dhcp);
+    ip4_dhcp_start(p); /* a lease that is in force, since the static one was refused, goes on */
   return 0;
 }
-
-int netconf_ip4_renew(struct netconf_ip4 *p) {
-  if (p->mode != NETCONF_DHCP)
-    return -EPROTONOSUPPORT;
-  dhcp4_client_renew(p->dhcp);
-  return 0;
-}
-
-int netconf_ip4_release(struct netconf_ip4 *p) { return p->dhcp != NULL ? dhcp4_client_release(p->dhcp) : -ENODATA; }
 
 int netconf_ip4_reconfigure(struct netconf_ip4 *p) {
-  p->dhcp = dhcp4_client_free(p->dhcp);
+  static const char why[] = "reconfigured";
+  fixed_leave(p);
+  probe_end(p, PROBE_IN_FORCE);
+  ip4_dhcp_reset(p, why);
+  ip4_clear_address(p, why);
   p->mode = p->n->cfg.mode;
   p->fixed = p->n->cfg.fixed;
-  bring(p, NULL);
-  if (p->mode != NETCONF_STATIC || !net_addr_equal(&p->addr, &p->fixed.addr))
-    clear_address(p, "the configuration is applied anew");
-  int r = p->mode == NETCONF_DHCP ? open_dhcp(p) : 0;
+  ip4_bring(p, NULL);
+  int r = p->mode == NETCONF_DHCP ? ip4_dhcp_open(p) : 0;
   if (r == 0 && p->n->begun)
     netconf_ip4_begin(p);
   return r;
@@ -261,38 +371,38 @@ void netconf_ip4_info(const struct netconf_ip4 *p, struct netconf_info *ret) {
   ret->prefix_len = p->prefix_len;
   ret->gateway = p->gateway;
   ret->origin = p->origin;
-  ret->dhcp = p->dhcp != NULL ? dhcp4_client_state(p->dhcp) : DHCP_OFF;
+  ret->dhcp = p->dhcp != NULL ? dhcp4_client_machine(p->dhcp)->state : DHCP_OFF;
+}
+
+static struct netconf_address of_lease(const struct dhcp4_lease *l, const char *state, const char *why) {
+  return (struct netconf_address){.addr = l->params.addr,
+                                  .prefix_len = l->params.prefix_len,
+                                  .origin = "dhcp",
+                                  .state = state,
+                                  .why = why,
+                                  .preferred_until_ns = l->expiry_ns,
+                                  .valid_until_ns = l->expiry_ns};
 }
 
 void netconf_ip4_each_address(const struct netconf_ip4 *p, void (*fn)(void *arg, const struct netconf_address *a),
                               void *arg) {
-  if (p->addr.family == 0)
-    return;
-  const struct dhcp4_lease *l = p->dhcp != NULL ? dhcp4_client_lease(p->dhcp) : NULL;
-  struct netconf_address a = {.addr = p->addr,
-                              .prefix_len = p->prefix_len,
-                              .origin = p->origin,
-                              .state = "preferred",
-                              .preferred_until_ns = l != NULL ? l->expiry_ns : 0,
-                              .valid_until_ns = l != NULL ? l->expiry_ns : 0};
-  fn(arg, &a);
-}
-
-void netconf_ip4_each_lease(const struct netconf_ip4 *p, void (*fn)(void *arg, const struct netconf_lease *l), void *arg) {
-  if (p->dhcp == NULL)
-    return;
-  const struct dhcp4_lease *l = dhcp4_client_lease(p->dhcp);
-  enum dhcp_state state = dhcp4_client_state(p->dhcp);
-  struct netconf_lease out = {.protocol = "dhcp4", .state = dhcp_state_name(state), .reason = p->reason};
-  if (l != NULL) {
-    out.addr = l->params.addr;
-    out.prefix_len = l->params.prefix_len;
-    out.server = l->params.server;
-    out.t1_ns = l->t1_ns;
-    out.t2_ns = l->t2_ns;
-    out.expiry_ns = l->expiry_ns;
-    out.in_force = true;
+  const struct dhcp4_machine *m = p->dhcp != NULL ? dhcp4_client_machine(p->dhcp) : NULL;
+  struct netconf_address a = {.addr = p->addr, .prefix_len = p->prefix_len, .origin = p->origin, .state = "preferred"};
+  if (m != NULL && m->has_lease)
+    a = of_lease(&m->lease, "preferred", NULL);
+  if (p->addr.family != 0)
+    fn(arg, &a);
+  a = (struct netconf_address){.addr = p->fixed.addr, .prefix_len = p->fixed.prefix_len, .origin = "static"};
+  a.state = p->fixed_state == FIXED_PROBED ? "tentative" : "duplicate";
+  a.why = p->fixed_state == FIXED_REFUSED ? p->fixed_why : NULL;
+  if (p->mode == NETCONF_STATIC && (p->fixed_state == FIXED_PROBED || p->fixed_state == FIXED_REFUSED))
+    fn(arg, &a);
+  if (m != NULL && m->state == DHCP_PROBING) {
+    a = of_lease(&m->pending, "tentative", NULL);
+    fn(arg, &a);
   }
-  out.next = next_of(state, l, &out.next_ns);
-  fn(arg, &out);
+  if (m != NULL && m->state == DHCP_STANDBY) {
+    a = of_lease(&m->memory.lease, "standby", "a static address is in force");
+    fn(arg, &a);
+  }
 }

@@ -12,22 +12,26 @@ struct netconf {
   struct loop *loop;
   struct stack_if *iface;
   struct netconf_config cfg; /* its resolver can change live */
-  struct names_config configured_resolver;
   const struct netconf_upcalls *up;
   void *arg;
   struct loop_task begin;
   bool begun, link;
   struct netconf_ip4 *ip4;
   struct netconf_ip6 *ip6;
-  struct names_config resolver; /* in force */
+  struct names_config configured; /* cfg.resolver as it was at first */
+  struct names_config resolver;   /* in force */
   bool resolver_told;
 };
+
+#define NETCONF_NTP_MAX 4
 
 /* What is in force of a part besides its addresses. */
 struct netconf_brought {
   struct names_config resolver; /* each with its origin */
   unsigned mtu;                 /* 0: nothing is said of it */
   const char *mtu_origin;
+  struct net_addr ntp[NETCONF_NTP_MAX];
+  unsigned n_ntp;
 };
 
 /* For parts. */
@@ -47,7 +51,9 @@ int netconf_ip4_set_static(struct netconf_ip4 *p, const struct netconf_static *s
 int netconf_ip4_use_dhcp(struct netconf_ip4 *p);
 int netconf_ip4_renew(struct netconf_ip4 *p);
 int netconf_ip4_release(struct netconf_ip4 *p);
-int netconf_ip4_reconfigure(struct netconf_ip4 *p); /* starts over with n->cfg */
+int netconf_ip4_reconfigure(struct netconf_ip4 *p);
+void netconf_ip4_each_counter(const struct netconf_ip4 *p, void (*fn)(void *arg, const char *name, uint64_t value),
+                              void *arg);
 void netconf_ip4_info(const struct netconf_ip4 *p, struct netconf_info *ret);
 void netconf_ip4_each_address(const struct netconf_ip4 *p, void (*fn)(void *arg, const struct netconf_address *a),
                               void *arg);

@@ -40,10 +40,14 @@ const char *dhcp_state_name(enum dhcp_state s) {
     return "off";
   case DHCP_INIT:
     return "init";
+  case DHCP_REBOOTING:
+    return "rebooting";
   case DHCP_SELECTING:
     return "selecting";
   case DHCP_REQUESTING:
     return "requesting";
+  case DHCP_PROBING:
+    return "probing";
   case DHCP_BOUND:
     return "bound";
   case DHCP_RENEWING:
@@ -54,6 +58,10 @@ const char *dhcp_state_name(enum dhcp_state s) {
     return "expired";
   case DHCP_RELEASED:
     return "released";
+  case DHCP_STANDBY:
+    return "standby";
+  case DHCP_IPV6_ONLY:
+    return "ipv6-only";
   }
   return "off";
 }

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * One "key value" a line, the first names the version, the last is the sum of all before it.
+ */
+#include "netconf/lease_file.h"
+
+#include "base/util.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#define VERSION_LINE "capnet-lease 1\n"
+#define CLOCK_SLACK_S 2 /* by which the time of day is rounded and read at different moments */
+
+/* FNV-1a, 64 bits: against accidents, not against people who can write here. */
+static uint64_t sum_of(const char *text, size_t len) {
+  uint64_t h = UINT64_C(0xcbf29ce484222325);
+  for (size_t i = 0; i < len; i++)
+    h = (h ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
+  return h;
+}
+
+/* --- out ---------------------------------------------------------------------------------------------------------- */
+
+struct out {
+  char *buf;
+  size_t len;
+};
+
+_printf_(2, 3) static void put(struct out *o, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
+  int n = vsnprintf(o->buf + o->len, LEASE_FILE_MAX - o->len, fmt, ap);
+  va_end(ap);
+  o->len = MIN(o->len + (size_t)MAX(n, 0), (size_t)LEASE_FILE_MAX - 1);
+}
+
+static void put_addr(struct out *o, const char *key, const struct net_addr *a) {
+  char text[NET_ADDR_STRLEN];
+  if (a->family != 0)
+    put(o, "%s %s\n", key, net_addr_format(a, text));
+}
+
+static void put_who(struct out *o, const struct dhcp4_identity *who) {
+  char mac[NET_MAC_STRLEN];
+  put(o, "mac %s\n", net_mac_format(who->mac, mac));
+  if (who->client_id_len == 0)
+    return;
+  put(o, "client-id ");
+  for (size_t i = 0; i < MIN(who->client_id_len, sizeof(who->client_id)); i++)
+    put(o, "%02x", who->client_id[i]);
+  put(o, "\n");
+}
+
+static void put_params(struct out *o, const struct dhcp4_params *p) {
+  char prefix[NET_PREFIX_STRLEN], addr[NET_ADDR_STRLEN];
+  put(o, "address %s/%u\n", net_addr_format(&p->addr, addr), p->prefix_len);
+  put_addr(o, "gateway", &p->gateway);
+  put_addr(o, "server", &p->server);
+  put_addr(o, "broadcast", &p->broadcast);
+  for (unsigned i = 0; i < p->n_dns; i++)
+    put_addr(o, "dns", &p->dns[i]);
+  for (unsigned i = 0; i < p->n_ntp; i++)
+    put_addr(o, "ntp", &p->ntp[i]);
+  for (unsigned i = 0; i < p->n_routes; i++)
+    put(o, "route %s %s\n", net_prefix_format(&p->routes[i].dst, prefix),
+        p->routes[i].gateway.family != 0 ? net_addr_format(&p->routes[i].gateway, addr) : "link");
+  if (p->search_present)
+    put(o, "search-list 1\n");
+  for (unsigned i = 0; i < p->n_search; i++)
+    put(o, "search %s\n", p->search[i]);
+  if (p->mtu != 0)
+    put(o, "mtu %u\n", p->mtu);
+}
+
+size_t lease_file_format(const struct dhcp4_identity *who, const struct lease_clock *now, const struct dhcp4_lease *l,
+                         char buf[LEASE_FILE_MAX]) {
+  struct out o = {.buf = buf};
+  put(&o, VERSION_LINE);
+  put_who(&o, who);
+  if (now->boot_id[0] != 0)
+    put(&o, "boot-id %s\n", now->boot_id);
+  put(&o, "written-boot %" PRIu64 "\nwritten %" PRIu64 "\n", now->boot_ns, now->wall_s);
+  if (l->expiry_ns != 0)
+    put(&o, "t1-boot %" PRIu64 "\nt2-boot %" PRIu64 "\nend-boot %" PRIu64 "\n", l->t1_ns, l->t2_ns, l->expiry_ns);
+  put_params(&o, &l->params);
+  put(&o, "sum %016" PRIx64 "\n", sum_of(buf, o.len));
+  return o.len;
+}
+
+/* --- in ----------------------------------------------------------------------------------------------------------- */
+
+struct in {
+  struct dhcp4_identity who;
+  char boot_id[LEASE_BOOT_ID_MAX];
+  uint64_t written_ns, written_s;
+  struct dhcp4_lease lease;
+};
+
+static int get_u64(const char *s, uint64_t *ret) {
+  uint64_t v = 0;
+  if (*s == 0)
+    return -EBADMSG;
+  for (; *s != 0; s++) {
+    if (*s < '0' || *s > '9' || v > (UINT64_MAX - 9) / 10)
+      return -EBADMSG;
+    v = 10 * v + (uint64_t)(*s - '0');
+  }
+  *ret = v;
+  return 0;
+}
+
+static int get_addr(const char *s, struct net_addr *ret) {
+  struct net_addr a;
+  if (net_addr_parse(s, &a) < 0 || a.family != AF_INET)
+    return -EBADMSG;
+  enum net_class c = net_addr_class(&a);
+  if (c != NET_UNICAST && c != NET_LINK_LOCAL)
+    return -EBADMSG;
+  *ret = a;
+  return 0;
+}
+
+static int get_addr_list(const char *s, struct net_addr *list, unsigned *n, unsigned max) {
+  if (*n >= max)
+    return -EBADMSG;
+  int r = get_addr(s, &list[*n]);
+  *n += r == 0;
+  return r;
+}
+
+static int get_hex(const char *s, struct dhcp4_identity *who) {
+  static const char digits[] = "0123456789abcdef";
+  size_t n = strlen(s) / 2;
+  if (strlen(s) % 2 != 0 || n == 0 || n > sizeof(who->client_id) || strspn(s, digits) != 2 * n)
+    return -EBADMSG;
+  for (size_t i = 0; i < n; i++)
+    who->client_id[i] = (uint8_t)((strchr(digits, s[2 * i]) - digits) << 4 | (strchr(digits, s[2 * i + 1]) - digits));
+  who->client_id_len = n;
+  return 0;
+}
+
+static int get_host(const char *s, struct dhcp4_params *p) {
+  char copy[NET_PREFIX_STRLEN], *slash;
+  uint64_t len;
+  if (strlen(s) >= sizeof(copy))
+    return -EBADMSG;
+  strcpy(copy, s);
+  slash = strchr(copy, '/');
+  if (slash == NULL)
+    return -EBADMSG;
+  *slash++ = 0;
+  if (get_u64(slash, &len) < 0 || len < 1 || len > 32 || get_addr(copy, &p->addr) < 0 ||
+      net_addr_class(&p->addr) != NET_UNICAST)
+    return -EBADMSG;
+  uint32_t v = net_addr_to_v4(&p->addr), host = len == 32 ? 0 : UINT32_MAX >> len;
+  if (len <= 30 && ((v & host) == 0 || (v & host) == host))
+    return -EBADMSG;
+  p->prefix_len = (uint8_t)len;
+  return 0;
+}
+
+static int get_route(const char *s, struct dhcp4_params *p) {
+  char copy[NET_PREFIX_STRLEN + NET_ADDR_STRLEN], *blank;
+  if (strlen(s) >= sizeof(copy) || p->n_routes >= DHCP4_ROUTES_MAX)
+    return -EBADMSG;
+  strcpy(copy, s);
+  blank = strchr(copy, ' ');
+  if (blank == NULL)
+    return -EBADMSG;
+  *blank++ = 0;
+  struct dhcp4_route r = {0};
+  if (net_prefix_parse(copy, &r.dst) < 0 || r.dst.addr.family != AF_INET || r.dst.len == 0)
+    return -EBADMSG;
+  if (strcmp(blank, "link") != 0 && get_addr(blank, &r.gateway) < 0)
+    return -EBADMSG;
+  p->routes[p->n_routes++] = r;
+  return 0;
+}
+
+/* As the codec makes them: lower case letters, digits, '-', '_' and dots. */
+static int get_search(const char *s, struct dhcp4_params *p) {
+  size_t n = strlen(s);
+  if (n == 0 || n >= NAMES_NAME_MAX || p->n_search >= NAMES_SEARCH_MAX ||
+      strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != n)
+    return -EBADMSG;
+  memcpy(p->search[p->n_search++], s, n + 1);
+  return 0;
+}
+
+static int get_mtu(const char *s, struct dhcp4_params *p) {
+  uint64_t v;
+  if (get_u64(s, &v) < 0 || v < DHCP4_MTU_MIN || v > UINT16_MAX)
+    return -EBADMSG;
+  p->mtu = (uint16_t)v;
+  return 0;
+}
+
+static int get_text(const char *s, char *into, size_t size) {
+  if (strlen(s) >= size)
+    return -EBADMSG;
+  strcpy(into, s);
+  return 0;
+}
+
+static int get_params(const char *key, const char *value, struct dhcp4_params *p) {
+  if (strcmp(key, "address") == 0)
+    return get_host(value, p);
+  if (strcmp(key, "gateway") == 0)
+    return get_addr(value, &p->gateway);
+  if (strcmp(key, "server") == 0)
+    return get_addr(value, &p->server);
+  if (strcmp(key, "broadcast") == 0)
+    return get_addr(value, &p->broadcast);
+  if (strcmp(key, "dns") == 0)
+    return get_addr_list(value, p->dns, &p->n_dns, NAMES_SERVERS_MAX);
+  if (strcmp(key, "ntp") == 0)
+    return get_addr_list(value, p->ntp, &p->n_ntp, DHCP4_NTP_MAX);
+  if (strcmp(key, "route") == 0)
+    return get_route(value, p);
+  if (strcmp(key, "search") == 0)
+    return get_search(value, p);
+  if (strcmp(key, "search-list") == 0) {
+    p->search_present = true;
+    return 0;
+  }
+  return strcmp(key, "mtu") == 0 ? get_mtu(value, p) : -EBADMSG;
+}
+
+static int get_line(const char *key, const char *value, struct in *in) {
+  if (strcmp(key, "mac") == 0)
+    return net_mac_parse(value, in->who.mac);
+  if (strcmp(key, "client-id") == 0)
+    return get_hex(value, &in->who);
+  if (strcmp(key, "boot-id") == 0)
+    return get_text(value, in->boot_id, sizeof(in->boot_id));
+  if (strcmp(key, "written-boot") == 0)
+    return get_u64(value, &in->written_ns);
+  if (strcmp(key, "written") == 0)
+    return get_u64(value, &in->written_s);
+  if (strcmp(key, "t1-boot") == 0)
+    return get_u64(value, &in->lease.t1_ns);
+  if (strcmp(key, "t2-boot") == 0)
+    return get_u64(value, &in->lease.t2_ns);
+  if (strcmp(key, "end-boot") == 0)
+    return get_u64(value, &in->lease.expiry_ns);
+  return get_params(key, value, &in->lease.params);
+}
+
+/* The text without its last line, after the sum in that was found right. */
+static int check_sum(const char *text, size_t len, size_t *ret_len) {
+  size_t last = len;
+  char want[32];
+  if (len == 0 || text[len - 1] != '\n' || memchr(text, 0, len) != NULL)
+    return -EBADMSG;
+  for (last = len - 1; last > 0 && text[last - 1] != '\n'; last--)
+    ;
+  int n = snprintf(want, sizeof(want), "sum %016" PRIx64 "\n", sum_of(text, last));
+  if (len - last != (size_t)n || memcmp(text + last, want, (size_t)n) != 0)
+    return -EBADMSG;
+  *ret_len = last;
+  return 0;
+}
+
+static int read_lines(const char *text, size_t len, struct in *in) {
+  char line[NAMES_NAME_MAX + 64];
+  for (size_t pos = strlen(VERSION_LINE); pos < len;) {
+    const char *end = memchr(text + pos, '\n', len - pos);
+    size_t n = end != NULL ? (size_t)(end - (text + pos)) : len - pos;
+    if (n >= sizeof(line))
+      return -EBADMSG;
+    memcpy(line, text + pos, n);
+    line[n] = 0;
+    char *blank = strchr(line, ' ');
+    if (blank == NULL)
+      return -EBADMSG;
+    *blank = 0;
+    if (get_line(line, blank + 1, in) < 0)
+      return -EBADMSG;
+    pos += n + 1;
+  }
+  const struct dhcp4_lease *l = &in->lease;
+  bool times = l->expiry_ns == 0 ? l->t1_ns == 0 && l->t2_ns == 0 : l->t1_ns <= l->t2_ns && l->t2_ns <= l->expiry_ns;
+  return times && l->params.addr.family != 0 && l->params.server.family != 0 ? 0 : -EBADMSG;
+}
+
+static bool same_client(const struct dhcp4_identity *a, const struct dhcp4_identity *b) {
+  return memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && a->client_id_len == b->client_id_len &&
+         memcmp(a->client_id, b->client_id, MIN(a->client_id_len, sizeof(a->client_id))) == 0;
+}
+
+static uint64_t minus(uint64_t a, uint64_t b) { return a > b ? a - b : 1; }
+
+/* Moves the times to the clock of now. */
+static int place(struct in *in, const struct lease_clock *now, bool *ret_live, const char **ret_why) {
+  struct dhcp4_lease *l = &in->lease;
+  *ret_live = true;
+  if (l->expiry_ns == 0)
+    return 0;
+  bool same_boot = in->boot_id[0] != 0 && strcmp(in->boot_id, now->boot_id) == 0 && now->boot_ns >= in->written_ns;
+  if (!same_boot) {
+    uint64_t length = minus(l->expiry_ns, in->written_ns), aged;
+    if (now->wall_s + CLOCK_SLACK_S < in->written_s) {
+      *ret_live = false;
+      *ret_why = "the time of day is behind it: its end is unknown";
+    }
+    /* Rounded up: a second too early does no harm. */
+    aged = now->wall_s > in->written_s ? now->wall_s - in->written_s + 1 : 1;
+    uint64_t left = aged >= length / NSEC_PER_SEC + 1 ? 0 : minus(length, aged * NSEC_PER_SEC);
+    uint64_t expiry = now->boot_ns + left;
+    l->t1_ns = minus(expiry, l->expiry_ns - l->t1_ns);
+    l->t2_ns = minus(expiry, l->expiry_ns - l->t2_ns);
+    l->expiry_ns = expiry;
+  }
+  if (l->expiry_ns > now->boot_ns + NSEC_PER_SEC)
+    return 0;
+  *ret_live = false;
+  *ret_why = "it is over";
+  return -ESTALE;
+}
+
+int lease_file_parse(const char *text, size_t len, const struct dhcp4_identity *who, const struct lease_clock *now,
+                     struct dhcp4_lease *ret, bool *ret_live, const char **ret_why) {
+  struct in in = {0};
+  size_t body;
+  *ret_why = "it is damaged";
+  if (len < strlen(VERSION_LINE) || len > LEASE_FILE_MAX)
+    return -EBADMSG;
+  if (memcmp(text, VERSION_LINE, strlen(VERSION_LINE)) != 0) {
+    *ret_why = "it is of another version, or no lease";
+    return -EBADMSG;
+  }
+  if (check_sum(text, len, &body) < 0 || read_lines(text, body, &in) < 0)
+    return -EBADMSG;
+  if (!same_client(&in.who, who)) {
+    *ret_why = "it is another client's: the hardware address or the client identifier differs";
+    return -EPERM;
+  }
+  *ret_why = NULL;
+  int r = place(&in, now, ret_live, ret_why);
+  *ret = in.lease;
+  return r;
+}
