@@ -203,11 +203,16 @@ static void link_is_back(struct slaac_machine *m, uint64_t now, struct slaac_act
   m->doubt_ns = m->n_routers > 0 || m->n_prefixes > 0 ? now + DOUBT_NS : 0;
   for (unsigned i = 0; i < m->n_routers; i++)
     m->routers[i].confirmed = false;
-  for (unsigned i = 0; i < m->n_prefixes; i++) {
+  for (unsigned i = 0; i < m->n_prefixes; i++)
     m->prefixes[i].confirmed = false;
-    m->prefixes[i].retry_ns = 0;
-  }
+}
+
+/* What was to be tried again is verified anyway when the link is back. */
+static void link_is_gone(struct slaac_machine *m) {
+  solicit_stop(m);
   m->retry_ns = 0;
+  for (unsigned i = 0; i < m->n_prefixes; i++)
+    m->prefixes[i].retry_ns = 0;
 }
 
 void slaac_link(struct slaac_machine *m, bool up, uint64_t now, struct slaac_actions *acts) {
@@ -217,7 +222,7 @@ void slaac_link(struct slaac_machine *m, bool up, uint64_t now, struct slaac_act
   if (back && m->running)
     link_is_back(m, now, acts);
   if (!up)
-    solicit_stop(m);
+    link_is_gone(m);
   settle(m, now);
 }
 

@@ -74,6 +74,7 @@ static void at(struct rig *r, uint64_t when) {
   r->now = when;
   addrs6_timeout(&r->t, r->now, &r->a);
   settle(r);
+  cr_assert(r->t.deadline_ns == 0 || r->t.deadline_ns > r->now, "what is done is not due any more");
 }
 static void link_to(struct rig *r, bool up) {
   addrs6_link(&r->t, up, r->now, &r->a);

@@ -105,6 +105,7 @@ static void at(struct rig *r, uint64_t when) {
   r->now = when;
   dhcp6_timeout(&r->m, r->now, &r->a);
   settle(r);
+  cr_assert(r->m.deadline_ns == 0 || r->m.deadline_ns > r->now, "what is done is not due any more");
 }
 static void timer(struct rig *r) {
   cr_assert_neq(r->m.deadline_ns, 0);

@@ -174,6 +174,7 @@ static void at(struct rig *r, uint64_t when) {
   pump_addrs(r, &acts);
   slaac_timeout(&r->m, r->now, &r->a);
   check(r);
+  cr_assert(next(r) == 0 || next(r) > r->now, "what is done is not due any more");
 }
 static void run_until(struct rig *r, uint64_t when) {
   while (next(r) != 0 && next(r) <= when)
