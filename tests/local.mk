@@ -122,6 +122,7 @@ CRITERION_TESTS += tests/unit/test_core_grants
 tests_unit_test_core_grants_SOURCES = tests/unit/test_core_grants.c $(CAP_CLIENT)
 CRITERION_TESTS += tests/unit/test_core_door
 CRITERION_TESTS += tests/sim/test_netconf
+CRITERION_TESTS += tests/sim/test_netconf_ip6
 CRITERION_TESTS += tests/unit/test_netconf_ids
 CRITERION_TESTS += tests/unit/test_ra_msg
 CRITERION_TESTS += tests/unit/test_dad
