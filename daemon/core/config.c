@@ -149,6 +149,7 @@ static int begin_interface(struct config_parser *p, const char *name, char reaso
   iface->netconf.offer_wait_ms = CONFIG_OFFER_WAIT;
   iface->netconf.rapid_commit = true;
   strcpy(iface->netconf.vendor_class, "capnet");
+  iface->netconf.ip6 = NETCONF_IP6_AUTO;
   return 0;
 }
 

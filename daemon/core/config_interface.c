@@ -67,6 +67,81 @@ static int set_mode(void *arg, const char *value, char reason[REASON_MAX]) {
   return config_reason(reason, "\"%.40s\" is none of dhcp, static, none", value);
 }
 
+static int set_ipv6(void *arg, const char *value, char reason[REASON_MAX]) {
+  static const struct {
+    const char *name;
+    enum netconf_ip6_mode mode;
+  } modes[] = {{"auto", NETCONF_IP6_AUTO},
+               {"static", NETCONF_IP6_STATIC},
+               {"link-local", NETCONF_IP6_LINK_LOCAL},
+               {"off", NETCONF_IP6_OFF}};
+  struct config_interface *i = arg;
+  for (size_t k = 0; k < ARRAY_SIZE(modes); k++)
+    if (strcmp(modes[k].name, value) == 0) {
+      i->netconf.ip6 = modes[k].mode;
+      return 0;
+    }
+  return config_reason(reason, "\"%.40s\" is none of auto, static, link-local, off", value);
+}
+
+static int set_dhcp6(void *arg, const char *value, char reason[REASON_MAX]) {
+  static const struct {
+    const char *name;
+    enum netconf_dhcp6 when;
+  } all[] = {{"auto", NETCONF_DHCP6_AUTO}, {"always", NETCONF_DHCP6_ALWAYS}, {"off", NETCONF_DHCP6_OFF}};
+  struct config_interface *i = arg;
+  for (size_t k = 0; k < ARRAY_SIZE(all); k++)
+    if (strcmp(all[k].name, value) == 0) {
+      i->netconf.dhcp6 = all[k].when;
+      return 0;
+    }
+  return config_reason(reason, "\"%.40s\" is none of auto, always, off", value);
+}
+
+/* ADDRESS/LENGTH, whatever its family. Negative: it is not that. */
+static int split(const char *value, struct net_addr *ret, unsigned *ret_len) {
+  char text[NET_PREFIX_STRLEN];
+  struct net_ports len;
+  if (strlen(value) >= sizeof(text))
+    return -EINVAL;
+  (void)strcpy(text, value);
+  char *slash = strchr(text, '/');
+  if (slash)
+    *slash++ = 0;
+  if (!slash || net_addr_parse(text, ret) < 0 || net_ports_parse(slash, &len) < 0 || len.first != len.last)
+    return -EINVAL;
+  *ret_len = len.first;
+  return 0;
+}
+
+static int set_ipv6_address(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  struct netconf_static6 *s = &i->netconf.fixed6;
+  struct netconf_static6 one = {.n = 1};
+  unsigned len;
+  if (split(value, &one.list[0].addr, &len) < 0 || one.list[0].addr.family != AF_INET6 || len < 1 || len > 128)
+    return config_reason(reason, "\"%.60s\" is not IPv6-ADDRESS/LENGTH (2001:db8::2/64)", value);
+  one.list[0].prefix_len = (uint8_t)len;
+  if (netconf_static6_check(&one) < 0)
+    return config_reason(reason, "%.60s is no address of a host", value);
+  for (unsigned k = 0; k < s->n; k++)
+    if (net_addr_equal(&s->list[k].addr, &one.list[0].addr))
+      return config_reason(reason, "%.60s stands twice", value);
+  if (s->n == NETCONF_FIXED6_MAX)
+    return config_reason(reason, "more than %d addresses", NETCONF_FIXED6_MAX);
+  s->list[s->n++] = one.list[0];
+  return 0;
+}
+
+static int set_ipv6_gateway(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  struct netconf_static6 one = {0};
+  if (net_addr_parse(value, &one.gateway) < 0 || one.gateway.family != AF_INET6 || netconf_static6_check(&one) < 0)
+    return config_reason(reason, "\"%.60s\" is no IPv6 address of a host", value);
+  i->netconf.fixed6.gateway = one.gateway;
+  return 0;
+}
+
 static struct net_prefix prefix_of(const struct net_addr *a, unsigned len) {
   uint32_t mask = len == 0 ? 0 : UINT32_MAX << (32 - len);
   return (struct net_prefix){net_addr_v4(net_addr_to_v4(a) & mask), (uint8_t)len};
@@ -74,25 +149,17 @@ static struct net_prefix prefix_of(const struct net_addr *a, unsigned len) {
 
 static int set_address(void *arg, const char *value, char reason[REASON_MAX]) {
   struct config_interface *i = arg;
-  char copy[NET_PREFIX_STRLEN], *slash;
   struct net_addr a;
-  struct net_ports len;
-  if (strlen(value) >= sizeof(copy))
-    return config_reason(reason, "\"%.60s\" is not ADDRESS/LENGTH", value);
-  (void)strcpy(copy, value);
-  slash = strchr(copy, '/');
-  if (slash)
-    *slash++ = 0;
-  if (!slash || net_addr_parse(copy, &a) < 0 || a.family != AF_INET || net_ports_parse(slash, &len) < 0 ||
-      len.first != len.last || len.first < 1 || len.first > 32)
+  unsigned len;
+  if (split(value, &a, &len) < 0 || a.family != AF_INET || len < 1 || len > 32)
     return config_reason(reason, "\"%.60s\" is not IPv4-ADDRESS/LENGTH (10.0.0.2/24)", value);
-  struct net_prefix p = prefix_of(&a, len.first);
+  struct net_prefix p = prefix_of(&a, len);
   enum net_class class = net_addr_class(&a);
   if ((class != NET_UNICAST && class != NET_LINK_LOCAL) || net_prefix_broadcast(&p, &a) ||
-      (len.first < 31 && net_addr_equal(&p.addr, &a)))
+      (len < 31 && net_addr_equal(&p.addr, &a)))
     return config_reason(reason, "%.60s is no address of a host in its network", value);
   i->netconf.fixed.addr = a;
-  i->netconf.fixed.prefix_len = (uint8_t)len.first;
+  i->netconf.fixed.prefix_len = (uint8_t)len;
   return 0;
 }
 
@@ -229,6 +296,10 @@ const struct config_key config_interface_keys[] = {
     {"address", false, set_address},
     {"gateway", false, set_gateway},
     {"metric", false, set_metric},
+    {"ipv6", false, set_ipv6},
+    {"ipv6-address", true, set_ipv6_address},
+    {"ipv6-gateway", false, set_ipv6_gateway},
+    {"dhcp6", false, set_dhcp6},
     {"hostname", false, set_hostname},
     {"vendor-class", false, set_vendor_class},
     {"client-id", false, set_client_id},
@@ -260,6 +331,19 @@ static void check_static(struct config_parser *p, const struct config_interface 
   }
 }
 
+static void check_ipv6(struct config_parser *p, const struct config_interface *i, unsigned line) {
+  const struct netconf_static6 *s = &i->netconf.fixed6;
+  if (i->netconf.ip6 == NETCONF_IP6_STATIC && s->n == 0)
+    config_error(p, line, "ipv6-address", "ipv6 = static needs an ipv6-address");
+  if (i->netconf.ip6 == NETCONF_IP6_OFF && (s->n > 0 || s->gateway.family != 0))
+    config_error(p, line, "ipv6", "with ipv6 = off there is neither address nor gateway");
+  if (i->netconf.ip6 != NETCONF_IP6_OFF && s->gateway.family != 0 && s->n == 0)
+    config_error(p, line, "ipv6-gateway", "a gateway needs an ipv6-address");
+  for (unsigned k = 0; k < s->n; k++)
+    if (net_addr_equal(&s->list[k].addr, &s->gateway))
+      config_error(p, line, "ipv6-gateway", "the gateway is another host");
+}
+
 void config_interface_check(struct config_parser *p, struct config_interface *i, unsigned line) {
   check_static(p, i, line);
   /* The embedded network has no other host. */
@@ -267,6 +351,7 @@ void config_interface_check(struct config_parser *p, struct config_interface *i,
     i->netconf.conflict_detection = i->device == CONFIG_SLIRP ? NETCONF_ACD_OFF : NETCONF_ACD_FAST;
   if (i->netconf.inform && i->netconf.mode != NETCONF_STATIC)
     config_error(p, line, "inform", "only mode = static has it");
+  check_ipv6(p, i, line);
   if (i->device == CONFIG_TAP && i->host_loopback)
     config_error(p, line, "host-loopback", "only device = slirp has it");
   if (i->device == CONFIG_TAP && i->n_forwards > 0)

@@ -34,6 +34,7 @@ struct netconf_static6 {
   unsigned n;
   struct net_addr gateway; /* family 0: none; before those that advertise themselves */
 };
+int netconf_static6_check(const struct netconf_static6 *s); /* -EINVAL: no host could have it */
 
 /* RFC 2131 figure 5, and what is not in it. */
 enum dhcp_state {

@@ -77,6 +77,5 @@ void netconf_ip6_info(const struct netconf_ip6 *p, struct netconf_info *ret);
 void netconf_ip6_each_address(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_address *a),
                               void *arg);
 void netconf_ip6_each_lease(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_lease *l), void *arg);
-int netconf_static6_check(const struct netconf_static6 *s); /* -EINVAL: no host could have it */
 
 #endif

@@ -20,6 +20,8 @@ Test(config_daemon, a_full_file) {
                            "[daemon]\nruntime-dir = /run/x\nstate-dir=/var/lib/x\nlog-level = debug\nuser = capnet\n"
                            "[interface net0]\ndevice = tap\nifname = capnet0\nmtu = 1400\nmac = 02:00:00:00:00:01\n"
                            "mode = static\naddress = 10.0.0.2/24\ngateway = 10.0.0.1\nmetric = 4294967295\nhostname = Box\n"
+                           "ipv6 = static\nipv6-address = 2001:db8::2/64\nipv6-address = 2001:DB8:1::2/56\n"
+                           "ipv6-gateway = fe80::1\ndhcp6 = always\n"
                            "[interface net1]\ndevice = slirp\nhost-loopback = yes\n"
                            "forward = tcp:127.0.0.1:8080-80\nforward = tcp:127.0.0.1:8081-81\n"
                            "[resolver]\nservers = 10.0.0.53, 10.0.0.54:5353 2001:db8::53 [2001:db8::54]:54\n"
@@ -43,6 +45,12 @@ Test(config_daemon, a_full_file) {
   cr_expect_eq(i->netconf.fixed.prefix_len, 24);
   cr_expect_eq(net_addr_to_v4(&i->netconf.fixed.gateway), 0x0a000001u);
   cr_expect_str_eq(i->netconf.hostname, "box");
+  cr_expect_eq(i->netconf.ip6, NETCONF_IP6_STATIC);
+  cr_expect_eq(i->netconf.dhcp6, NETCONF_DHCP6_ALWAYS);
+  cr_assert_eq(i->netconf.fixed6.n, 2u);
+  cr_expect_eq(i->netconf.fixed6.list[1].addr.b[5], 1);
+  cr_expect_eq(i->netconf.fixed6.list[1].prefix_len, 56);
+  cr_expect_eq(i->netconf.fixed6.gateway.b[0], 0xfe);
   cr_expect(i->hostname_set);
   cr_expect_eq(i->netconf.resolver.n_servers, 4u);
   i = &c->interfaces[1];
@@ -51,6 +59,8 @@ Test(config_daemon, a_full_file) {
   cr_expect_eq(i->n_forwards, 2u);
   cr_expect_eq(i->forwards[1].host_port, 8081);
   cr_expect_eq(i->netconf.mode, NETCONF_DHCP, "the default");
+  cr_expect_eq(i->netconf.ip6, NETCONF_IP6_AUTO, "the default");
+  cr_expect_eq(i->netconf.dhcp6, NETCONF_DHCP6_AUTO, "the default");
   cr_expect_not(i->hostname_set);
   cr_assert_eq(c->resolver.n_servers, 4u);
   cr_expect_eq(c->resolver.servers[0].addr.port, 53);
@@ -103,6 +113,12 @@ Test(config_daemon, each_bad_value_is_named_with_line_and_key) {
       {"interface n", "address", "10.0.0.255/24"}, {"interface n", "address", "127.0.0.1/8"},
       {"interface n", "address", "2001:db8::1/64"}, {"interface n", "gateway", "::1"},
       {"interface n", "gateway", "10.0.0.256"},  {"interface n", "hostname", "two words"},
+      {"interface n", "ipv6", "yes"},            {"interface n", "dhcp6", "on"},
+      {"interface n", "ipv6-address", "10.0.0.1/24"}, {"interface n", "ipv6-address", "2001:db8::1"},
+      {"interface n", "ipv6-address", "2001:db8::1/0"}, {"interface n", "ipv6-address", "2001:db8::1/129"},
+      {"interface n", "ipv6-address", "ff02::1/64"}, {"interface n", "ipv6-address", "::1/128"},
+      {"interface n", "ipv6-address", "::ffff:10.0.0.1/96"}, {"interface n", "ipv6-gateway", "10.0.0.1"},
+      {"interface n", "ipv6-gateway", "ff02::2"},
       {"interface n", "hostname", "a..b"},       {"interface n", "host-loopback", "true"},
       {"interface n", "forward", "tcp:8080-80"}, {"interface n", "speed", "1"},
       {"resolver", "servers", ""},               {"resolver", "servers", "dns.example"},
@@ -140,6 +156,17 @@ Test(config_daemon, numbers_at_n_and_n_plus_1) {
   strcat(text, "servers = 10.0.0.1\n");
   cr_expect_null(parse(text));
   cr_expect(reported(&seen, "10 servers: more than 8 servers"));
+  strcpy(text, "[interface a]\n");
+  for (int i = 0; i < NETCONF_FIXED6_MAX; i++)
+    (void)snprintf(text + strlen(text), 64, "ipv6-address = 2001:db8::%d/64\n", i + 1);
+  c = parse(text);
+  cr_expect_not_null(c);
+  config_free(c);
+  strcat(text, "ipv6-address = 2001:db8::99/64\n");
+  cr_expect_null(parse(text));
+  cr_expect(reported(&seen, "6 ipv6-address: more than 4 addresses"));
+  cr_expect_null(parse("[interface a]\nipv6-address = 2001:db8::1/64\nipv6-address = 2001:DB8::1/56\n"));
+  cr_expect(reported(&seen, "3 ipv6-address: 2001:DB8::1/56 stands twice"));
   strcpy(text, "[interface a]\ndevice = slirp\n");
   for (int i = 0; i < CONFIG_FORWARDS_MAX; i++)
     strcat(text, "forward = tcp:127.0.0.1:8080-80\n");
@@ -160,6 +187,10 @@ Test(config_daemon, what_only_the_whole_section_tells) {
       {"mode = static\naddress = 10.0.0.2/24\ngateway = 10.0.1.1\n", "2 gateway: the gateway is not"},
       {"mode = static\naddress = 10.0.0.2/24\ngateway = 10.0.0.2\n", "2 gateway: the gateway is not"},
       {"mode = static\naddress = 10.0.0.2/24\ngateway = 10.0.0.255\n", "2 gateway: the gateway is not"},
+      {"ipv6 = static\n", "2 ipv6-address: ipv6 = static needs"},
+      {"ipv6 = off\nipv6-address = 2001:db8::2/64\n", "2 ipv6: with ipv6 = off"},
+      {"ipv6-gateway = fe80::1\n", "2 ipv6-gateway: a gateway needs"},
+      {"ipv6-address = 2001:db8::2/64\nipv6-gateway = 2001:db8::2\n", "2 ipv6-gateway: the gateway is another"},
       {"host-loopback = yes\n", "2 host-loopback: only device"},
       {"forward = tcp:127.0.0.1:8080-80\n", "2 forward: only device"},
       {"device = slirp\nifname = x\n", "2 ifname: only device"},
