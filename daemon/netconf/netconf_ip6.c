@@ -6,6 +6,12 @@
 #include "base/util.h"
 #include "netconf/slaac_lists.h"
 
+#include <assert.h>
+
+/* Nobody takes another's room: the link-local address, those of prefixes, of a lease, of the configuration. */
+static_assert(1 + SLAAC_ADDRESSES_MAX + DHCP6_ADDRS_MAX + NETCONF_FIXED6_MAX <= ADDRS6_MAX, "room in the table");
+static_assert(ADDRS6_MAX <= STACK_IPV6_ADDRESSES, "room in the stack");
+
 uint64_t netconf_ip6_now(const struct netconf_ip6 *p) { return loop_now(p->n->loop, CLOCK_ID_BOOT); }
 
 static uint64_t end_of(uint64_t until) { return until == ADDRS6_FOREVER ? 0 : until; }
@@ -97,6 +103,7 @@ static void apply_fixed(struct netconf_ip6 *p, const struct netconf_static6 *was
                       .valid_until = ADDRS6_FOREVER};
     (void)addrs6_set(&p->addrs, &e, false, netconf_ip6_now(p), &acts);
     netconf_ip6_run_addrs(p, &acts);
+    netconf_ip6_tell_length(p, &e.addr);
   }
   netconf_ip6_apply_routes(p);
 }

@@ -39,6 +39,7 @@ void netconf_ip6_run_slaac(struct netconf_ip6 *p, const struct slaac_actions *ac
 void netconf_ip6_run_dhcp(struct netconf_ip6 *p, const struct dhcp6_actions *acts);
 void netconf_ip6_want_dhcp(struct netconf_ip6 *p); /* as the configuration and the routers say */
 void netconf_ip6_apply_routes(struct netconf_ip6 *p);
+void netconf_ip6_tell_length(struct netconf_ip6 *p, const struct net_addr *addr); /* it may be another than the stack's */
 const char *netconf_ip6_dhcp_next(const struct netconf_ip6 *p, uint64_t *ret_ns);
 
 #endif

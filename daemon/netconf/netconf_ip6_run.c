@@ -116,10 +116,17 @@ static void pass_on(struct netconf_ip6 *p, const struct addr6_action *a) {
   }
 }
 
+static const enum stack_addr_state states[] = {[ADDR6_TENTATIVE] = STACK_ADDR_TENTATIVE,
+                                               [ADDR6_PREFERRED] = STACK_ADDR_PREFERRED,
+                                               [ADDR6_DEPRECATED] = STACK_ADDR_DEPRECATED};
+
+void netconf_ip6_tell_length(struct netconf_ip6 *p, const struct net_addr *addr) {
+  const struct addr6 *e = addrs6_find(&p->addrs, addr);
+  if (usable(e))
+    (void)stack_if_set_ipv6(p->n->iface, &e->addr, e->prefix_len, states[e->state]);
+}
+
 static int tell_stack(struct netconf_ip6 *p, const struct addr6_action *a) {
-  static const enum stack_addr_state states[] = {[ADDR6_TENTATIVE] = STACK_ADDR_TENTATIVE,
-                                                 [ADDR6_PREFERRED] = STACK_ADDR_PREFERRED,
-                                                 [ADDR6_DEPRECATED] = STACK_ADDR_DEPRECATED};
   if (a->to != ADDR6_GONE && a->to != ADDR6_DUPLICATE)
     return stack_if_set_ipv6(p->n->iface, &a->addr, a->prefix_len, states[a->to]);
   (void)stack_if_remove_ipv6(p->n->iface, &a->addr);

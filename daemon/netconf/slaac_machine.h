@@ -15,7 +15,7 @@
 
 #define SLAAC_ROUTERS_MAX 4
 #define SLAAC_PREFIXES_MAX RA_PREFIXES_MAX
-#define SLAAC_ADDRESSES_MAX 8 /* of the prefixes so many give an address: there must be room for others */
+#define SLAAC_ADDRESSES_MAX 7 /* of the prefixes so many give an address: there must be room for others */
 #define SLAAC_ROUTES_MAX RA_ROUTES_MAX
 #define SLAAC_HOPS_MAX (SLAAC_ROUTERS_MAX + SLAAC_PREFIXES_MAX + SLAAC_ROUTES_MAX)
 #define SLAAC_FOREVER UINT64_MAX

@@ -203,6 +203,20 @@ static unsigned usable(void) {
   stack_if_addr_each(w.i, count_usable, &n);
   return n;
 }
+struct find_len {
+  struct net_addr addr;
+  unsigned len;
+};
+static void on_len(void *arg, const struct stack_if_addr_info *i) {
+  struct find_len *f = arg;
+  if (net_addr_equal(&i->addr, &f->addr))
+    f->len = i->prefix_len;
+}
+static unsigned length_of(const char *a) {
+  struct find_len f = {wire6_addr(a), 0};
+  stack_if_addr_each(w.i, on_len, &f);
+  return f.len;
+}
 static bool way(const char *to, const char *gateway) {
   struct stack_route_info r;
   struct net_addr dst = wire6_addr(to), gw = {0};
@@ -542,6 +556,11 @@ Test(netconf_ip6, configured) {
   pass(2 * SEC);
   cr_expect_eq(usable(), 3);
   cr_expect_eq(user_ended, 0, "what stays is not touched");
+  two.list[0].prefix_len = 56;
+  cr_assert_eq(netconf_ip6_set_static(nc->ip6, &two), 0);
+  cr_expect_eq(length_of("2001:db8:2::5"), 56);
+  cr_expect(way("2001:db8:2:ff::77", NULL));
+  cr_expect_eq(user_ended, 0, "another length is no other address");
   struct netconf_static6 other = fixed("2001:db8:3::5", NULL);
   cr_assert_eq(netconf_ip6_set_static(nc->ip6, &other), 0);
   cr_expect_eq(user_ended, 1);
