@@ -81,9 +81,17 @@ static void set_resolver(struct netconf *n, const struct names_config *c) {
 
 /* --- for the parts ------------------------------------------------------------------------------------------------ */
 
+/* A configured IPv4 address is "static" to its part; who configured it may have been a fixture. */
+static const char *origin_of(const struct netconf *n, uint8_t family, const char *origin) {
+  bool other = family == AF_INET && !n->by_operator && n->cfg.fixed_origin != NULL;
+  return other && origin != NULL && strcmp(origin, "static") == 0 ? n->cfg.fixed_origin : origin;
+}
+
 void netconf_tell(struct netconf *n, const struct netconf_event *ev) {
+  struct netconf_event told = *ev;
+  told.protocol = origin_of(n, ev->family, ev->protocol);
   if (n->up->event != NULL)
-    n->up->event(n->arg, ev);
+    n->up->event(n->arg, &told);
 }
 
 void netconf_tell_address(struct netconf *n, const struct net_addr *addr, uint8_t prefix_len, const char *origin,
@@ -166,11 +174,16 @@ void netconf_link(struct netconf *n, bool up) {
 /* --- what an operator asks for ------------------------------------------------------------------------------------ */
 
 int netconf_set_static(struct netconf *n, const struct netconf_static *s, const struct names_config *resolver) {
+  bool was = n->by_operator;
   int r = netconf_static_check(s);
-  if (r == 0)
-    r = netconf_ip4_set_static(n->ip4, s);
   if (r < 0)
     return r;
+  n->by_operator = true;
+  r = netconf_ip4_set_static(n->ip4, s);
+  if (r < 0) {
+    n->by_operator = was;
+    return r;
+  }
   if (resolver != NULL)
     set_resolver(n, resolver);
   netconf_changed(n);
@@ -200,6 +213,7 @@ int netconf_release6(struct netconf *n) { return netconf_ip6_release(n->ip6); }
 
 int netconf_reconfigure(struct netconf *n) {
   n->cfg.resolver = n->configured;
+  n->by_operator = false;
   int r = netconf_ip4_reconfigure(n->ip4);
   if (r == 0)
     r = netconf_ip6_configure(n->ip6, n->cfg.ip6, n->cfg.dhcp6, &n->cfg.fixed6);
@@ -215,10 +229,25 @@ void netconf_info(const struct netconf *n, struct netconf_info *ret) {
   *ret = (struct netconf_info){.ifname = info.name, .resolver = &n->resolver};
   netconf_ip4_info(n->ip4, ret);
   netconf_ip6_info(n->ip6, ret);
+  ret->origin = origin_of(n, AF_INET, ret->origin);
+}
+
+struct each_address {
+  const struct netconf *n;
+  void (*fn)(void *arg, const struct netconf_address *a);
+  void *arg;
+};
+
+static void one_address(void *arg, const struct netconf_address *a) {
+  const struct each_address *e = arg;
+  struct netconf_address shown = *a;
+  shown.origin = origin_of(e->n, a->addr.family, a->origin);
+  e->fn(e->arg, &shown);
 }
 
 void netconf_each_address(const struct netconf *n, void (*fn)(void *arg, const struct netconf_address *a), void *arg) {
-  netconf_ip4_each_address(n->ip4, fn, arg);
+  struct each_address e = {n, fn, arg};
+  netconf_ip4_each_address(n->ip4, one_address, &e);
   netconf_ip6_each_address(n->ip6, fn, arg);
 }
 

@@ -65,6 +65,7 @@ enum netconf_client_id { NETCONF_ID_MAC, NETCONF_ID_DUID }; /* RFC 2132 9.14, RF
 struct netconf_config {
   enum netconf_mode mode;
   struct netconf_static fixed;       /* NETCONF_STATIC */
+  const char *fixed_origin;          /* where it comes from, a static string; NULL: "static" */
   enum netconf_ip6_mode ip6;
   enum netconf_dhcp6 dhcp6;
   struct netconf_static6 fixed6;     /* with each mode but off */
