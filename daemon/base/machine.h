@@ -11,6 +11,9 @@
 /* -EINVAL, or what opening says: there is none, and ret is as it was. */
 int machine_id(uint8_t ret[16]);
 
+/* For a simulation: this process is on another machine from now on. */
+void machine_pretend(const uint8_t id[16]);
+
 /* SipHash-2-4. */
 uint64_t siphash24(const uint8_t key[16], const void *data, size_t len);
 

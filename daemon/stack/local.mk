@@ -36,6 +36,7 @@ libcapnetd_la_SOURCES += \
   daemon/stack/stack_pmtu.h \
   daemon/stack/stack_port.c \
   daemon/stack/stack_private.h \
+  daemon/stack/stack_rand.h \
   daemon/stack/stack_rand.c \
   daemon/stack/stack_reass6.c \
   daemon/stack/stack_route.c \

@@ -2,6 +2,7 @@
  * Numbers that a stranger cannot guess: initial sequence numbers (RFC 6528), the offsets of timestamps (RFC 7323 7.1),
  * ports (RFC 6056), identifiers. All are SipHash-2-4 under keys from getrandom, over a tuple or over a counter.
  */
+#include "stack/stack_rand.h"
 #include "stack/stack_private.h"
 
 #include <sys/random.h>
@@ -48,12 +49,23 @@ static uint64_t siphash(const uint64_t key[2], const uint64_t *words, size_t n) 
   return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
+static uint64_t seed[2];
+static bool seeded;
+
+void stack_rand_seed(uint64_t from) {
+  seed[0] = from;
+  seeded = true;
+  state.ready = false;
+}
+
 /* Without the kernel's random numbers nothing here is safe to start. */
 void stack_rand_init(void) {
   uint64_t k[8];
   if (state.ready)
     return;
-  if (getrandom(k, sizeof(k), 0) != (ssize_t)sizeof(k))
+  for (uint64_t i = 0; i < ARRAY_SIZE(k); i++)
+    k[i] = siphash(seed, &i, 1);
+  if (!seeded && getrandom(k, sizeof(k), 0) != (ssize_t)sizeof(k))
     abort();
   memcpy(state.isn_key, k, sizeof(state.isn_key));
   memcpy(state.rand_key, k + 2, sizeof(state.rand_key));
