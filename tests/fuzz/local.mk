@@ -95,3 +95,13 @@ noinst_PROGRAMS += tests/fuzz/fuzz_dhcp6
 tests_fuzz_fuzz_dhcp6_LDADD = $(CAPNETD_LIBS)
 tests_fuzz_fuzz_dhcp6_LDFLAGS = $(LIBFUZZER_FLAGS)
 endif
+
+check_PROGRAMS += tests/fuzz/replay_fixture
+OTHER_TESTS += tests/fuzz/replay_fixture
+tests_fuzz_replay_fixture_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_fixture.c
+tests_fuzz_replay_fixture_LDADD = $(CAPNETD_LIBS)
+if ENABLE_FUZZERS
+noinst_PROGRAMS += tests/fuzz/fuzz_fixture
+tests_fuzz_fuzz_fixture_LDADD = $(CAPNETD_LIBS)
+tests_fuzz_fuzz_fixture_LDFLAGS = $(LIBFUZZER_FLAGS)
+endif
