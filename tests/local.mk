@@ -159,6 +159,7 @@ OTHER_TESTS += tests/symbols-test.sh
 OTHER_TESTS += tests/test-runner-test.sh
 OTHER_TESTS += tests/unit/test_client_options.sh
 OTHER_TESTS += tests/unit/test_bench_report.py
+OTHER_TESTS += tests/sim/run-scripts.sh
 
 # Run by tests/e2e/case_lib.py: over <capnet.h> alone.
 check_PROGRAMS += tests/e2e/lib_walk
