@@ -208,10 +208,23 @@ int config_load(const char *path, struct config **ret, config_report_fn report, 
   if (fd < 0)
     return fd;
   int r = config_read_at(fd, basename(base), path, &text, &len, report, arg);
-  return r < 0 ? r : config_parse(path, text, len, ret, report, arg);
+  struct config *c = NULL;
+  if (r == 0)
+    r = config_parse(path, text, len, &c, report, arg);
+  for (unsigned i = 0; r == 0 && i < c->n_interfaces; i++)
+    if (c->interfaces[i].device == CONFIG_FIXTURE)
+      r = config_script_load(&c->interfaces[i], path, report, arg);
+  if (r < 0) {
+    config_free(c);
+    return r;
+  }
+  *ret = c;
+  return 0;
 }
 
 struct config *config_free(struct config *c) {
+  for (unsigned i = 0; c && i < c->n_interfaces; i++)
+    fixture_script_free(c->interfaces[i].fixture);
   free(c);
   return NULL;
 }

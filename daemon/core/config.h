@@ -10,6 +10,7 @@
 
 #include "authority/authority.h"
 #include "base/log.h"
+#include "fixture/fixture.h"
 #include "netconf/netconf.h"
 #include "nic/nic.h"
 
@@ -27,7 +28,7 @@
 /* line 0: the file as a whole; key NULL: no key is to blame. All strings are borrowed, and raw. */
 typedef void (*config_report_fn)(void *arg, const char *file, unsigned line, const char *key, const char *reason);
 
-enum config_device { CONFIG_TAP, CONFIG_SLIRP };
+enum config_device { CONFIG_TAP, CONFIG_SLIRP, CONFIG_FIXTURE };
 enum config_sockets { CONFIG_SOCKETS_AUTO, CONFIG_SOCKETS_REAL, CONFIG_SOCKETS_PAIR };
 
 struct config_interface {
@@ -42,6 +43,9 @@ struct config_interface {
   struct nic_forward forwards[CONFIG_FORWARDS_MAX];
   unsigned n_forwards;
   bool conflict_detection_set; /* until the section is checked */
+  char script[CONFIG_PATH_MAX];   /* fixture: the script's file, seen from the configuration's directory */
+  struct fixture_script *fixture; /* what is in it, once the file is loaded */
+  bool mode_set;
   bool hostname_set; /* false: netconf.hostname is for the caller to fill */
   struct netconf_config netconf; /* its resolver is that of the file */
 };

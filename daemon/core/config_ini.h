@@ -60,6 +60,10 @@ extern const struct config_key config_interface_keys[];
 extern const size_t config_interface_n_keys;
 void config_interface_check(struct config_parser *p, struct config_interface *i, unsigned line);
 
+/* Reads the script of an interface with device = fixture, and takes from it who the machine is where the section does not
+ * say. path is the configuration's. 0 or -errno, reported. */
+int config_script_load(struct config_interface *i, const char *path, config_report_fn report, void *arg);
+
 /* Opens a directory and checks who may write there. A descriptor or -errno, reported. */
 int config_open_dir(const char *dir, config_report_fn report, void *arg);
 /* Reads name in that directory; path is for messages. 0 or -errno, reported. */

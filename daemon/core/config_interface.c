@@ -12,8 +12,10 @@ static int set_device(void *arg, const char *value, char reason[REASON_MAX]) {
     i->device = CONFIG_TAP;
   else if (strcmp(value, "slirp") == 0)
     i->device = CONFIG_SLIRP;
+  else if (strcmp(value, "fixture") == 0)
+    i->device = CONFIG_FIXTURE;
   else
-    return config_reason(reason, "\"%.40s\" is neither tap nor slirp", value);
+    return config_reason(reason, "\"%.40s\" is none of tap, slirp, fixture", value);
   return 0;
 }
 
@@ -62,6 +64,7 @@ static int set_mode(void *arg, const char *value, char reason[REASON_MAX]) {
   for (size_t k = 0; k < ARRAY_SIZE(modes); k++)
     if (strcmp(modes[k].name, value) == 0) {
       i->netconf.mode = modes[k].mode;
+      i->mode_set = true;
       return 0;
     }
   return config_reason(reason, "\"%.40s\" is none of dhcp, static, none", value);
@@ -207,6 +210,11 @@ static int set_host_loopback(void *arg, const char *value, char reason[REASON_MA
   return config_reason(reason, "\"%.40s\" is neither yes nor no", value);
 }
 
+static int set_script(void *arg, const char *value, char reason[REASON_MAX]) {
+  struct config_interface *i = arg;
+  return config_text(i->script, sizeof(i->script), value, reason);
+}
+
 static int set_forward(void *arg, const char *value, char reason[REASON_MAX]) {
   struct config_interface *i = arg;
   if (i->n_forwards == CONFIG_FORWARDS_MAX)
@@ -311,6 +319,7 @@ const struct config_key config_interface_keys[] = {
     {"on-conflict", false, set_on_conflict},
     {"host-loopback", false, set_host_loopback},
     {"forward", true, set_forward},
+    {"script", false, set_script},
 };
 const size_t config_interface_n_keys = ARRAY_SIZE(config_interface_keys);
 
@@ -352,14 +361,20 @@ void config_interface_check(struct config_parser *p, struct config_interface *i,
   if (i->netconf.inform && i->netconf.mode != NETCONF_STATIC)
     config_error(p, line, "inform", "only mode = static has it");
   check_ipv6(p, i, line);
-  if (i->device == CONFIG_TAP && i->host_loopback)
+  if (i->device != CONFIG_SLIRP && i->host_loopback)
     config_error(p, line, "host-loopback", "only device = slirp has it");
-  if (i->device == CONFIG_TAP && i->n_forwards > 0)
+  if (i->device != CONFIG_SLIRP && i->n_forwards > 0)
     config_error(p, line, "forward", "only device = slirp has it");
   if (i->device != CONFIG_TAP && i->ifname[0])
     config_error(p, line, "ifname", "only device = tap has it");
   if (i->device != CONFIG_TAP && i->fd[0])
     config_error(p, line, "fd", "only device = tap has it");
+  if (i->device != CONFIG_FIXTURE && i->script[0])
+    config_error(p, line, "script", "only device = fixture has it");
+  if (i->device == CONFIG_FIXTURE && !i->script[0])
+    config_error(p, line, "script", "device = fixture needs a script");
+  if (i->device == CONFIG_FIXTURE && i->mtu > FIXTURE_MTU_MAX)
+    config_error(p, line, "mtu", "device = fixture has no more than 1500");
   if (i->fd[0] && i->ifname[0])
     config_error(p, line, "fd", "either fd or ifname");
   if (i->device == CONFIG_TAP && !i->fd[0] && !i->ifname[0])

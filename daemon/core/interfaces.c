@@ -265,6 +265,26 @@ static int open_slirp(struct loop *loop, const struct config_interface *c, const
   return nic_slirp_open(loop, &slirp, ret);
 }
 
+/* What the script says of the machine is in the section already; what happens when, the device does by itself. */
+static int open_fixture(struct loop *loop, const struct config_interface *c, struct nic **ret) {
+  struct fixture_config fixture = {.script = c->fixture, .name = c->name, .mtu = c->mtu, .follow = true};
+  memcpy(fixture.mac, c->mac, sizeof fixture.mac);
+  return fixture_open(loop, &fixture, ret);
+}
+
+static int open_device(struct interfaces *is, const struct config_interface *c, const struct privilege *who,
+                       struct nic **ret) {
+  switch (c->device) {
+  case CONFIG_TAP:
+    return open_tap(is, c, who, ret);
+  case CONFIG_SLIRP:
+    return open_slirp(is->loop, c, who, ret);
+  case CONFIG_FIXTURE:
+    return open_fixture(is->loop, c, ret);
+  }
+  return -EINVAL;
+}
+
 static const char *hint(const struct config_interface *c, int error) {
   if (c->device == CONFIG_TAP && (error == -EPERM || error == -EACCES))
     return " (a TAP needs CAP_NET_ADMIN, or a persistent one owned by this user)";
@@ -285,7 +305,7 @@ int interfaces_open(struct loop *loop, const struct config *cfg, const struct pr
     const struct config_interface *c = &cfg->interfaces[is->n];
     struct interface *i = &is->list[is->n];
     *i = (struct interface){.all = is, .cfg = c};
-    int r = c->device == CONFIG_TAP ? open_tap(is, c, who, &i->nic) : open_slirp(loop, c, who, &i->nic);
+    int r = open_device(is, c, who, &i->nic);
     if (r < 0) {
       log_error("%s: the device cannot be opened: %s%s", c->name, strerror(-r), hint(c, r));
       interfaces_free(is);

@@ -11,6 +11,7 @@ libcapnetd_la_SOURCES += \
 	daemon/core/config_ini.c \
 	daemon/core/config_ini.h \
 	daemon/core/config_interface.c \
+	daemon/core/config_script.c \
 	daemon/core/config_value.c
 libcapnetd_la_SOURCES += daemon/core/daemon.h daemon/core/daemon.c daemon/core/events.h daemon/core/events.c daemon/core/grants.h daemon/core/grants.c \
 	daemon/core/interfaces.h daemon/core/interfaces.c daemon/core/peer.h daemon/core/peer.c daemon/core/privilege.h \

@@ -163,7 +163,7 @@ class Lab:
         text = f"[daemon]\nsockets = {SOCKETS}\n" + (f"user = {self.user}\n" if self.user else "") + f"\n[interface net0]\ndevice = {self.device}\n"
         if self.device == "tap":
             text += "ifname = cap0\n"
-        text += f"mode = {self.mode}\n{self.extra}\n"
+        text += (f"mode = {self.mode}\n" if self.mode else "") + f"{self.extra}\n"
         if self.mode == "static":
             text += f"address = {STATIC}/24\ngateway = {GATEWAY}\n"
         if self.resolver:

@@ -177,6 +177,40 @@ Test(config_daemon, numbers_at_n_and_n_plus_1) {
   cr_expect_null(parse(text));
 }
 
+/* The section comes first, then the script; an address that the script gives says so. */
+Test(config_daemon, a_fixture_and_its_script) {
+  static const char script[] = "address 10.0.0.2/24 gateway 10.0.0.1\nmachine mac 02:00:00:00:00:09\nmachine hostname box\n";
+  static const char conf[] = "[interface a]\ndevice = fixture\nscript = net.sim\n"
+                             "[interface b]\ndevice = fixture\nscript = net.sim\nmode = dhcp\nmac = 02:00:00:00:00:01\n";
+  static const char bad[] = "\nhost\n";
+  char dir[] = "/tmp/capnet-config-XXXXXX", path[64];
+  cr_assert_not_null(mkdtemp(dir));
+  (void)snprintf(path, sizeof(path), "%s/x.conf", dir);
+  write_file(dir, "net.sim", script, sizeof(script) - 1, 0600);
+  write_file(dir, "x.conf", conf, sizeof(conf) - 1, 0600);
+  struct config *c = NULL;
+  memset(&seen, 0, sizeof(seen));
+  cr_assert_eq(config_load(path, &c, collect, &seen), 0, "%s", seen.text[0]);
+  const struct config_interface *a = &c->interfaces[0], *b = &c->interfaces[1];
+  cr_expect_eq(a->device, CONFIG_FIXTURE);
+  cr_expect_not_null(a->fixture);
+  cr_expect_eq(a->netconf.mode, NETCONF_STATIC);
+  cr_expect_str_eq(a->netconf.fixed_origin, "fixture");
+  cr_expect_eq(net_addr_to_v4(&a->netconf.fixed.addr), 0x0a000002u);
+  cr_expect_eq(a->mac[5], 9);
+  cr_expect_str_eq(a->netconf.hostname, "box");
+  cr_expect_eq(b->netconf.mode, NETCONF_DHCP);
+  cr_expect_null(b->netconf.fixed_origin);
+  cr_expect_eq(b->mac[5], 1);
+  config_free(c);
+  write_file(dir, "net.sim", bad, sizeof(bad) - 1, 0600);
+  memset(&seen, 0, sizeof(seen));
+  cr_expect_eq(config_load(path, &c, collect, &seen), -EINVAL);
+  cr_expect_not_null(strstr(seen.text[0], "host: an address is missing"), "%s", seen.text[0]);
+  cr_expect_not_null(strstr(seen.file[0], "net.sim"));
+  remove_tree(dir);
+}
+
 Test(config_daemon, what_only_the_whole_section_tells) {
   static const struct {
     const char *text, *want;
@@ -196,6 +230,10 @@ Test(config_daemon, what_only_the_whole_section_tells) {
       {"device = slirp\nifname = x\n", "2 ifname: only device"},
       {"device = slirp\nfd = x\n", "2 fd: only device"},
       {"fd = x\nifname = y\n", "2 fd: either"},
+      {"script = x\n", "2 script: only device"},
+      {"device = fixture\n", "2 script: device = fixture needs"},
+      {"device = fixture\nscript = x\nmtu = 1501\n", "2 mtu: device = fixture has"},
+      {"device = fixture\nscript = x\nforward = tcp:127.0.0.1:8080-80\n", "2 forward: only device"},
   };
   for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
     char text[256];
