@@ -166,6 +166,9 @@ class Lab:
         text += (f"mode = {self.mode}\n" if self.mode else "") + f"{self.extra}\n"
         if self.mode == "static":
             text += f"address = {STATIC}/24\ngateway = {GATEWAY}\n"
+            # Nobody else is there, and what is not about conflicts need not wait for the probes.
+            if "conflict-detection" not in self.extra:
+                text += "conflict-detection = no\n"
         if self.resolver:
             text += f"\n[resolver]\n{self.resolver}\n"
         if self.daemon_limits:
