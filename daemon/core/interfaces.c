@@ -4,6 +4,7 @@
 #include "core/interfaces.h"
 
 #include "base/log.h"
+#include "stack/stack_if6.h"
 #include "nic/nic_link.h"
 
 #include <ctype.h>
@@ -336,6 +337,7 @@ static int start_one(struct interface *i, struct stack *stack, const char *state
   struct stack_if_info if_info;
   stack_if_info(i->stack_if, &if_info);
   i->state = if_info.state;
+  stack_if_set_metric(i->stack_if, i->cfg->metric);
   struct netconf_config *nc = malloc(sizeof *nc);
   if (!nc)
     return -ENOMEM;

@@ -46,6 +46,7 @@ libcapnetd_la_SOURCES += \
   daemon/netconf/lease_store.h \
   daemon/netconf/netconf.c \
   daemon/netconf/netconf.h \
+  daemon/netconf/netconf_config.h \
   daemon/netconf/netconf_dhcp4.c \
   daemon/netconf/netconf_ip4.c \
   daemon/netconf/netconf_ip4_private.h \
