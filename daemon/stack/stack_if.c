@@ -105,9 +105,12 @@ void stack_if_poll_loopback(struct stack *s) {
 
 static unsigned ethertype(const uint8_t *frame) { return (unsigned)frame[12] << 8 | frame[13]; }
 
-/* Four bytes over the MTU are a VLAN tag's, which a device may count differently. */
+/* What is more packets than one must be so of its own family. Four bytes over the MTU are a VLAN tag's, which a device may
+ * count differently. */
 static size_t longest(const struct stack_if *i, const struct nic_rx *f) {
-  return f->off.gso != NIC_GSO_NONE ? NIC_SUPER_MAX : i->nic->mtu + ETH_LEN + 4u;
+  unsigned type = ethertype(f->buf->data);
+  bool super = f->off.gso == NIC_GSO_TCP4 ? type == ETHTYPE_IP : f->off.gso == NIC_GSO_TCP6 && type == ETHTYPE_IPV6;
+  return super ? NIC_SUPER_MAX : i->nic->mtu + ETH_LEN + 4u;
 }
 
 static bool acceptable(struct stack_if *i, const struct nic_rx *f) {
