@@ -25,6 +25,7 @@ static const char help[] =
     "                      a listening socket, handed down as systemd does: from descriptor 3 on, in this order,\n"
     "                      with LISTEN_FDS, LISTEN_PID and LISTEN_FDNAMES (FDNAME, else PORT); ADDRESS is an\n"
     "                      address ([IPv6]), * or interface-address, else what the rules name; repeatable\n"
+    "      --both          * and interface-address take IPv6, too: sockets of IPv6, with IPv4 peers as ::ffff:a.b.c.d\n"
     "      --backlog N     connections that may wait at each listener (else the daemon's default)\n"
     "      --refuse        reset those beyond the backlog at once instead of letting them try again\n"
     "      --inetd         stay, accept, and run one PROGRAM for each connection: its standard input and output\n"
@@ -47,7 +48,7 @@ static const char help[] =
     "\n"
     "See capnet-run(1).\n";
 
-enum { OPT_BACKLOG = 256, OPT_REFUSE, OPT_INETD, OPT_MAX, OPT_FDSTORE, OPT_CONNECT, OPT_FORM };
+enum { OPT_BACKLOG = 256, OPT_REFUSE, OPT_INETD, OPT_MAX, OPT_FDSTORE, OPT_CONNECT, OPT_FORM, OPT_BOTH };
 
 /* --- options ------------------------------------------------------------------------------------------------------ */
 
@@ -102,6 +103,7 @@ static int on_option(struct run *r, int o) {
   case 'l': return add_listen(r, optarg);
   case OPT_BACKLOG: return set_number("backlog", optarg, 65535, &r->backlog);
   case OPT_REFUSE: r->refuse = true; return CLIENT_OK;
+  case OPT_BOTH: r->both = true; return CLIENT_OK;
   case OPT_INETD: r->inetd = true; return CLIENT_OK;
   case OPT_MAX: return set_number("max", optarg, 65535, &r->max);
   case OPT_FDSTORE: r->fdstore = true; return CLIENT_OK;
@@ -118,6 +120,7 @@ static int parse(int argc, char **argv, struct run *r) {
                                           {"listen", required_argument, NULL, 'l'},
                                           {"backlog", required_argument, NULL, OPT_BACKLOG},
                                           {"refuse", no_argument, NULL, OPT_REFUSE},
+                                          {"both", no_argument, NULL, OPT_BOTH},
                                           {"inetd", no_argument, NULL, OPT_INETD},
                                           {"max", required_argument, NULL, OPT_MAX},
                                           {"fdstore", no_argument, NULL, OPT_FDSTORE},

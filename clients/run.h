@@ -48,7 +48,7 @@ struct run {
   enum capnet_tcp_form form; /* of connections */
   unsigned backlog;          /* 0: the daemon's */
   unsigned max;              /* of --inetd, at once; 0: not given */
-  bool check, refuse, inetd, fdstore;
+  bool check, refuse, both, inetd, fdstore;
   bool form_given;
 };
 

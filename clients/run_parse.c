@@ -122,11 +122,12 @@ static int check_targets(const struct run *r) {
 int run_parse_check(const struct run *r) {
   if (r->n_grants == 0)
     return client_usage("no --grant");
-  if (r->n_listens == 0 && (r->inetd || r->fdstore || r->backlog || r->refuse))
+  if (r->n_listens == 0 && (r->inetd || r->fdstore || r->backlog || r->refuse || r->both))
     return client_usage("%s without --listen", r->inetd     ? "--inetd"
                                               : r->fdstore ? "--fdstore"
                                               : r->backlog ? "--backlog"
-                                                           : "--refuse");
+                                              : r->refuse  ? "--refuse"
+                                                           : "--both");
   if (r->max && !r->inetd)
     return client_usage("--max without --inetd");
   if (r->form_given && r->n_connects == 0)

@@ -133,8 +133,9 @@ struct listening {
 
 static int try_listen(capnet *cap, void *arg, struct capnet_error *err) {
   struct listening *a = arg;
-  return capnet_tcp_listen_socket(cap, *a->l->address ? a->l->address : NULL, a->l->port, a->run->backlog,
-                                  a->run->refuse, ASK_MS, &a->l->fd, &a->l->control, NULL, err);
+  const struct capnet_tcp_options family = {.set = a->run->both ? CAPNET_TCP_BOTH_FAMILIES : 0};
+  return capnet_tcp_listen_options(cap, *a->l->address ? a->l->address : NULL, a->l->port, a->run->backlog,
+                                   a->run->refuse, &family, ASK_MS, &a->l->fd, &a->l->control, NULL, err);
 }
 
 /* The port is still in use for a moment when an earlier run's listener has only just left the store: systemd may close

@@ -129,8 +129,9 @@ struct capnet_addr {
 
 /* Only the options whose bit is in set are sent; 0 switches off. An idle time alone gets Linux's 75 s and 9 probes.
  * NO_CONTROL is for connecting alone, and has no member: the connection comes without its control, for who only moves
- * bytes. It cannot be had later; making it costs about as much again as the data descriptor. IPV4_ONLY and IPV6_ONLY are
- * for listening on "*" and "interface-address" alone, which are both families without them. */
+ * bytes. It cannot be had later; making it costs about as much again as the data descriptor. IPV4_ONLY, IPV6_ONLY and
+ * BOTH_FAMILIES are for listening on "*" and "interface-address" alone, without a member: one of them. Without any it is
+ * both families, and of a listening socket IPv4. */
 #define CAPNET_TCP_KEEPALIVE_IDLE (1u << 0)
 #define CAPNET_TCP_KEEPALIVE_INTERVAL (1u << 1)
 #define CAPNET_TCP_KEEPALIVE_COUNT (1u << 2)
@@ -141,6 +142,7 @@ struct capnet_addr {
 #define CAPNET_TCP_NO_CONTROL (1u << 7)
 #define CAPNET_TCP_IPV4_ONLY (1u << 8)
 #define CAPNET_TCP_IPV6_ONLY (1u << 9)
+#define CAPNET_TCP_BOTH_FAMILIES (1u << 10)
 struct capnet_tcp_options {
   unsigned set;
   uint32_t keepalive_idle_s;

@@ -189,9 +189,11 @@ int capnet_tcp_listen_options(capnet *cap, const char *address, uint16_t port, u
   if (options) {
     options_to_wire(&wire, options);
     request.options = &wire;
-    request.has_family = (options->set & (CAPNET_TCP_IPV4_ONLY | CAPNET_TCP_IPV6_ONLY)) != 0;
-    request.family = options->set & CAPNET_TCP_IPV4_ONLY ? CAPNET__TCP_FAMILY__TCP_FAMILY_IPV4
-                                                         : CAPNET__TCP_FAMILY__TCP_FAMILY_IPV6;
+    request.has_family =
+        (options->set & (CAPNET_TCP_IPV4_ONLY | CAPNET_TCP_IPV6_ONLY | CAPNET_TCP_BOTH_FAMILIES)) != 0;
+    request.family = options->set & CAPNET_TCP_IPV4_ONLY   ? CAPNET__TCP_FAMILY__TCP_FAMILY_IPV4
+                     : options->set & CAPNET_TCP_IPV6_ONLY ? CAPNET__TCP_FAMILY__TCP_FAMILY_IPV6
+                                                           : CAPNET__TCP_FAMILY__TCP_FAMILY_BOTH;
   }
   return do_listen(cap, &request, timeout_ms, ret_fd, ret_listener, ret_local, err);
 }

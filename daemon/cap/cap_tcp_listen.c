@@ -69,8 +69,14 @@ static struct where where_interface(struct call *call, uint8_t family, uint16_t 
   return s.found;
 }
 
+/* Of what is several addresses: as asked for; else both, but a program that is given a listening socket expects one of
+ * IPv4, which sees its peers as they are. */
+static uint8_t family_of(const Capnet__TcpListenRequest *rq, uint8_t asked) {
+  return rq->has_family || !rq->socket ? asked : AF_INET;
+}
+
 /* Without an address in the request: what the rights name, from the narrowest on. */
-static struct where where_default(struct call *call, uint8_t family, uint16_t port) {
+static struct where where_default(struct call *call, uint8_t asked, uint8_t family, uint16_t port) {
   struct where w = where_interface(call, family, port);
   if (covered(call, &w))
     return w;
@@ -78,7 +84,7 @@ static struct where where_default(struct call *call, uint8_t family, uint16_t po
   auth_info(cap_of(call)->node, &info);
   for (unsigned i = 0; info.rights && i < info.rights->n; i++) {
     const struct auth_rule *r = &info.rights->rules[i];
-    if (r->where != AUTH_WHERE_PREFIX || (family && family != r->prefix.addr.family))
+    if (r->where != AUTH_WHERE_PREFIX || (asked && asked != r->prefix.addr.family))
       continue;
     struct where exact = where_exact(call, r->prefix.addr, port);
     if (covered(call, &exact))
@@ -115,22 +121,23 @@ static bool parse_address(struct call *call, const char *text, uint8_t family, u
 }
 
 static bool parse_where(struct call *call, const Capnet__TcpListenRequest *rq, struct where *ret) {
-  uint8_t family;
+  uint8_t asked;
   if (!rq->has_port || rq->port == 0 || rq->port > UINT16_MAX) {
     cap_malformed(call, "port", "1 to 65535");
     return false;
   }
-  if (!parse_family(call, rq, &family))
+  if (!parse_family(call, rq, &asked))
     return false;
   const uint16_t port = (uint16_t)rq->port;
+  const uint8_t family = family_of(rq, asked);
   if (!rq->address || !*rq->address)
-    *ret = where_default(call, family, port);
+    *ret = where_default(call, asked, family, port);
   else if (strcmp(rq->address, "interface-address") == 0)
     *ret = where_interface(call, family, port);
   else if (strcmp(rq->address, "*") == 0)
     *ret = where_every(call, family, port);
   else
-    return parse_address(call, rq->address, family, port, ret);
+    return parse_address(call, rq->address, asked, port, ret);
   return true;
 }
 

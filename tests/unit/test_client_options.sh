@@ -111,6 +111,7 @@ expect 2 '--max x is no number' capnet-run -g web -l 80 --inetd --max x true
 expect 2 '--form sockets: auto, socket or pair' capnet-run -g web --connect a:80=5 --form sockets true
 expect 2 '--backlog without --listen' capnet-run -g web --backlog 5 true
 expect 2 '--refuse without --listen' capnet-run -g web --refuse true
+expect 2 '--both without --listen' capnet-run -g web --both true
 expect 2 '--inetd without --listen' capnet-run -g web --inetd true
 expect 2 '--max without --inetd' capnet-run -g web -l 80 --max 5 true
 expect 2 '--form without --connect' capnet-run -g web -l 80 --form pair true

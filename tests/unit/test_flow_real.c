@@ -329,13 +329,13 @@ Test(flow_real, the_end_of_a_listener) {
 }
 
 /* It follows the interface to its next address, and the program keeps its socket. */
-Test(flow_real, a_listener_that_follows) {
+static void a_listener_follows(uint8_t family, const char *socket, const char *connection) {
   struct rig r;
   struct ear e;
   struct end before, after;
   rig_tables(&r);
-  ear_open(&r, &e, &(const struct stack_listen_options){.backlog = 4, .follow = true});
-  cr_expect_str_eq(name_of(e.fd, false), "[::]:80");
+  ear_open(&r, &e, &(const struct stack_listen_options){.backlog = 4, .follow = true, .family = family});
+  cr_expect_str_eq(name_of(e.fd, false), socket);
   dial(&r, &before);
   const int first = take(&e);
   const struct net_addr next = addr_of("10.0.0.77");
@@ -349,7 +349,7 @@ Test(flow_real, a_listener_that_follows) {
   dial(&r, &after);
   const int second = take(&e);
   cr_assert_geq(second, 0);
-  cr_expect_str_eq(name_of(second, false), "[::ffff:10.0.0.77]:80");
+  cr_expect_str_eq(name_of(second, false), connection);
   cr_expect(!e.ended);
   close(first);
   close(second);
@@ -359,6 +359,9 @@ Test(flow_real, a_listener_that_follows) {
   ear_close(&e);
   rig_close(&r);
 }
+
+Test(flow_real, a_listener_of_both_families_that_follows) { a_listener_follows(0, "[::]:80", "[::ffff:10.0.0.77]:80"); }
+Test(flow_real, a_listener_of_ipv4_that_follows) { a_listener_follows(AF_INET, "0.0.0.0:80", "10.0.0.77:80"); }
 
 /* What the program has not read lies in its own end: status shows it, though the descriptor is not ours. */
 Test(flow_real, the_queues_of_the_program_s_end) {
