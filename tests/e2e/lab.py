@@ -312,10 +312,11 @@ class Server(threading.Thread):
 
     def __init__(self, handler, address=GATEWAY, port=0, backlog=64):
         super().__init__(daemon=True)
-        family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.sock = socket.create_server((address, port), backlog=backlog, family=family)
+        v6 = ":" in address
+        self.sock = socket.create_server((address, port), backlog=backlog,
+                                         family=socket.AF_INET6 if v6 else socket.AF_INET)
         self.port, self.handler, self.failed = self.sock.getsockname()[1], handler, []
-        self.address = f"[{address}]:{self.port}" if ":" in address else f"{address}:{self.port}"
+        self.address = f"[{address}]:{self.port}" if v6 else f"{address}:{self.port}"
         self.start()
 
     def __enter__(self):

@@ -255,6 +255,7 @@ def take(grant, kind, name=None):
 
 def endpoint(text):
     address, _, port = text.rpartition(":")
+    address = address.strip("[]")
     return {"address": address.strip("[]"), "port": int(port)}
 
 
@@ -308,10 +309,13 @@ def listen(cap, port, address="interface-address", backlog=None):
     return adopt(fds[reply["listener"].get("slot", 0)], "TcpListener"), reply
 
 
-def listen_socket(cap, port, address="interface-address", backlog=16, overflow="WAIT"):
+def listen_socket(cap, port, address="interface-address", backlog=16, overflow="WAIT", family=None):
     """The control, the real listening socket, and the reply."""
-    reply, fds = cap.call("Listen", {"address": address, "port": port, "backlog": backlog, "socket": True,
-                                     "overflow": SCHEMA.enums["TcpOverflow"][f"TCP_OVERFLOW_{overflow}"]})
+    request = {"address": address, "port": port, "backlog": backlog, "socket": True,
+               "overflow": SCHEMA.enums["TcpOverflow"][f"TCP_OVERFLOW_{overflow}"]}
+    if family:
+        request["family"] = SCHEMA.enums["TcpFamily"][f"TCP_FAMILY_{family}"]
+    reply, fds = cap.call("Listen", request)
     return (adopt(fds[reply["listener"].get("slot", 0)], "TcpListener"),
             socket.socket(fileno=fds[reply["socket"].get("slot", 0)]), reply)
 
