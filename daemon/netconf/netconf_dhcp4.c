@@ -5,6 +5,7 @@
 #include "netconf/duid.h"
 #include "netconf/lease_file.h"
 #include "netconf/netconf_ip4_private.h"
+#include "stack/stack_if6.h"
 
 #include "base/util.h"
 
@@ -118,12 +119,24 @@ static void save(struct netconf_ip4 *p, const struct dhcp4_lease *l) {
 
 /* --- what the client says ----------------------------------------------------------------------------------------- */
 
+/* Options 121 and 33. An answer to INFORM has no say in it: who configures an address by hand configures its routes. */
+static void set_routes(struct netconf_ip4 *p, const struct dhcp4_params *params) {
+  struct stack_route list[DHCP4_ROUTES_MAX];
+  unsigned n = 0;
+  _Static_assert(DHCP4_ROUTES_MAX <= STACK_ROUTES_MAX, "the stack takes them all");
+  for (; params != NULL && n < params->n_routes; n++)
+    list[n] = (struct stack_route){params->routes[n].dst, params->routes[n].gateway, "dhcp"};
+  if (stack_if_set_routes(p->n->iface, AF_INET, list, n) < 0)
+    (void)stack_if_set_routes(p->n->iface, AF_INET, NULL, 0);
+}
+
 static void on_apply(void *arg, const struct dhcp4_lease *lease) {
   struct netconf_ip4 *p = arg;
   const struct dhcp4_params *params = &lease->params;
   /* A gateway that the stack cannot use costs the way out, not the subnet. */
   if (ip4_set_address(p, &params->addr, params->prefix_len, &params->gateway, "dhcp") < 0)
     (void)ip4_set_address(p, &params->addr, params->prefix_len, &(struct net_addr){0}, "dhcp");
+  set_routes(p, params);
   ip4_bring(p, params);
   save(p, lease);
 }
@@ -132,6 +145,7 @@ static void on_drop(void *arg, const char *why) {
   struct netconf_ip4 *p = arg;
   /* First what would be asked without a way to ask it, then the address; unless another has taken its place. */
   ip4_bring(p, NULL);
+  set_routes(p, NULL);
   if (p->origin != NULL && strcmp(p->origin, "dhcp") == 0)
     ip4_clear_address(p, why);
 }

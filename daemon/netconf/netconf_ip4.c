@@ -347,14 +347,15 @@ int netconf_ip4_use_dhcp(struct netconf_ip4 *p) {
 }
 
 int netconf_ip4_reconfigure(struct netconf_ip4 *p) {
-  static const char why[] = "reconfigured";
+  static const char why[] = "the configuration is applied anew";
   fixed_leave(p);
   probe_end(p, PROBE_IN_FORCE);
   ip4_dhcp_reset(p, why);
-  ip4_clear_address(p, why);
   p->mode = p->n->cfg.mode;
   p->fixed = p->n->cfg.fixed;
   ip4_bring(p, NULL);
+  if (p->mode != NETCONF_STATIC || !net_addr_equal(&p->addr, &p->fixed.addr))
+    ip4_clear_address(p, why);
   int r = p->mode == NETCONF_DHCP ? ip4_dhcp_open(p) : 0;
   if (r == 0 && p->n->begun)
     netconf_ip4_begin(p);

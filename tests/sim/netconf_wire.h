@@ -18,7 +18,7 @@ static uint32_t taken;           /* what that host says it has; 0: nothing */
 static unsigned probes, announcements;
 static const uint8_t host_mac[6] = {2, 0, 0, 0, 0, 0x99};
 static struct {
-  bool silent, nak, broadcast, rapid;
+  bool silent, nak, broadcast, rapid, route;
   uint32_t addr, lease_s, dns;
   unsigned seen[9]; /* by type */
   uint8_t last[600];
@@ -42,6 +42,8 @@ static inline void answer(const uint8_t *data, uint8_t type) {
     raw_opt32(&r, 3, SERVER);
     raw_opt32(&r, 6, srv.dns);
     raw_opt(&r, 15, "lan.test", 8);
+    if (srv.route) /* 192.0.2.0/24, and everywhere, through 10.1.0.9 */
+      raw_opt(&r, 121, "\x18\xc0\0\2\x0a\1\0\x09\0\x0a\1\0\x09", 13);
   }
   raw_end(&r);
   /* Unicast to an address that the client does not have yet would need its hardware address: a server on a general

@@ -211,6 +211,25 @@ Test(netconf_ways, changed_options_apply_and_touch_nothing_else) {
   user = stack_udp_close(user);
 }
 
+Test(netconf_ways, routes_come_and_go_with_the_lease) {
+  struct stack_route_info r;
+  struct net_addr far = addr_of("192.0.2.1"), anywhere = addr_of("198.51.100.1");
+  srv.route = true;
+  begin(NETCONF_DHCP);
+  cr_assert_eq(stack_route_lookup(net.s, &far, &r), 0);
+  cr_expect_eq(r.dst.len, 24);
+  cr_expect_eq(net_addr_to_v4(&r.gateway), 0x0a010009);
+  cr_assert_eq(stack_route_lookup(net.s, &anywhere, &r), 0);
+  cr_expect_eq(net_addr_to_v4(&r.gateway), 0x0a010009, "121 overrides 3");
+  srv.route = false;
+  run(&net, 1800 * SEC);
+  cr_assert_eq(stack_route_lookup(net.s, &far, &r), 0);
+  cr_expect_eq(r.dst.len, 0, "the server changed its mind");
+  cr_expect_eq(net_addr_to_v4(&r.gateway), SERVER);
+  cr_assert_eq(netconf_release(nc), 0);
+  cr_expect_lt(stack_route_lookup(net.s, &far, &r), 0);
+}
+
 Test(netconf_ways, rapid_commit) {
   config.rapid_commit = srv.rapid = true;
   begin(NETCONF_DHCP);
