@@ -19,4 +19,3 @@ man_MANS += docs/man/libcapnet.3
 EXTRA_DIST += docs/man/capnet.1 docs/man/capnet-cat.1 docs/man/capnet-getaddrinfo.7 docs/man/capnet-run.1 docs/man/libcapnet.3
 EXTRA_DIST += docs/man/capnet-manager.1
 dist_doc_DATA = docs/json.md docs/PROTOCOL.md docs/tap-lan.md docs/RFC2131.md docs/IPV6.md
-dist_doc_DATA = docs/RFC2131.md docs/IPV6.md docs/json.md docs/PROTOCOL.md docs/tap-lan.md
