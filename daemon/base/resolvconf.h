@@ -20,8 +20,8 @@ struct names_domain {
 };
 struct names_config {
   struct names_server servers[NAMES_SERVERS_MAX];
-  /* Of each, the interface that told of it; NULL: not known. It counts for a link-local one: the same address on another
-   * link is somebody else. Outlives the configuration. */
+  /* Of each, the interface that told of it, over which it is asked; NULL: not known. The same link-local address on
+   * another link is somebody else. Outlives the configuration. */
   const char *server_if[NAMES_SERVERS_MAX];
   unsigned n_servers;
   struct names_domain search[NAMES_SEARCH_MAX];

@@ -111,7 +111,9 @@ static bool has_domain(const struct names_config *c, const struct names_domain *
 static void merge(struct names_config *all, const struct names_config *one, const char *ifname) {
   for (unsigned i = 0; i < one->n_servers && all->n_servers < NAMES_SERVERS_MAX; i++)
     if (!has_server(all, &one->servers[i])) {
-      all->server_if[all->n_servers] = ifname;
+      bool configured = strcmp(one->servers[i].origin, "static") == 0; /* for all interfaces: the routes decide */
+      bool any = configured && net_addr_class(&one->servers[i].addr.addr) != NET_LINK_LOCAL;
+      all->server_if[all->n_servers] = any ? NULL : ifname;
       all->servers[all->n_servers++] = one->servers[i];
     }
   for (unsigned i = 0; i < one->n_search && all->n_search < NAMES_SEARCH_MAX; i++)

@@ -345,11 +345,14 @@ static int question_new(struct names_attempt *a, const char *name, enum names_ty
   }
 }
 
-/* What is sent from an address leaves by its interface. */
+/* A server is asked over the interface that told of it: what it knows may be known there alone. What is sent from an
+ * address leaves by its interface. */
 static int choose_source(struct stack *stack, const struct net_addr *server, const char *ifname, struct net_addr *ret) {
   struct stack_route_info route;
   bool on_link = ifname && net_addr_class(server) == NET_LINK_LOCAL;
-  int r = on_link ? stack_route_lookup_on(stack, ifname, server, &route) : stack_route_lookup(stack, server, &route);
+  int r = ifname ? stack_route_lookup_on(stack, ifname, server, &route) : -ENODEV;
+  if (r < 0 && !on_link)
+    r = stack_route_lookup(stack, server, &route);
   if (r < 0)
     return r == -ENODEV ? -ENETUNREACH : r;
   *ret = route.source;
