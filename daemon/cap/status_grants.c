@@ -112,8 +112,10 @@ static uint64_t open_descriptors(void) {
   return n > 3 ? n - 3 : 0; /* ".", ".." and the directory's own */
 }
 
+#define COUNTERS_MAX (256 + STACK_LIMIT_COUNT)
+
 static void counter(struct status_page *p, Capnet__StatusDaemon *m, const char *name, uint64_t value) {
-  Capnet__StatusCounter *c = page_alloc(p, sizeof *c);
+  Capnet__StatusCounter *c = m->n_counters < COUNTERS_MAX && name ? page_alloc(p, sizeof *c) : NULL;
   if (!c)
     return;
   capnet__status_counter__init(c);
@@ -122,8 +124,6 @@ static void counter(struct status_page *p, Capnet__StatusDaemon *m, const char *
   c->value = value;
   m->counters[m->n_counters++] = c;
 }
-
-#define COUNTERS_MAX (48 + STACK_LIMIT_COUNT)
 
 static void stack_counters(struct cap_status_room *room, struct status_page *p, Capnet__StatusDaemon *m) {
   struct stack_stats s;
@@ -138,6 +138,9 @@ static void stack_counters(struct cap_status_room *room, struct status_page *p, 
   counter(p, m, "stack.pmtu_reduced", s.pmtu_reduced);
   counter(p, m, "stack.pmtu_black_holes", s.pmtu_black_holes);
   counter(p, m, "stack.pmtu_refused", s.pmtu_refused);
+  counter(p, m, "stack.ip6_refused", s.ip6_refused);
+  counter(p, m, "stack.nd_refused", s.nd_refused);
+  counter(p, m, "stack.nd_redirects", s.nd_redirects);
   counter(p, m, "stack.no_memory", s.no_memory);
   counter(p, m, "stack.tcp_active", s.tcp_active);
   counter(p, m, "stack.tcp_time_wait", s.tcp_time_wait);
@@ -146,6 +149,25 @@ static void stack_counters(struct cap_status_room *room, struct status_page *p, 
   counter(p, m, "stack.pbuf_bytes", s.pbuf_bytes);
   for (unsigned i = 0; i < STACK_LIMIT_COUNT; i++)
     counter(p, m, page_printf(p, "stack.refused.%s", stack_limit_name((enum stack_limit)i)), s.refused[i]);
+}
+
+struct netconf_counters {
+  struct status_page *page;
+  Capnet__StatusDaemon *msg;
+  const char *ifname;
+};
+
+static void on_netconf_counter(void *arg, const char *name, uint64_t value) {
+  const struct netconf_counters *c = arg;
+  counter(c->page, c->msg, page_printf(c->page, "netconf.%s.%s", c->ifname, name), value);
+}
+
+static void netconf_counters(struct cap_status_room *room, struct status_page *p, Capnet__StatusDaemon *m) {
+  for (unsigned i = 0; i < room->interfaces->n; i++) {
+    struct netconf_info info;
+    netconf_info(room->interfaces->list[i], &info);
+    netconf_each_counter(room->interfaces->list[i], on_netconf_counter, &(struct netconf_counters){p, m, info.ifname});
+  }
 }
 
 static void room_counters(struct cap_status_room *room, struct status_page *p, Capnet__StatusDaemon *m) {
@@ -200,6 +222,7 @@ void status_daemon(struct cap_status_room *room, struct status_page *p) {
   if (m->counters) {
     stack_counters(room, p, m);
     room_counters(room, p, m);
+    netconf_counters(room, p, m);
   }
   p->msg.daemon = m;
 }

@@ -217,6 +217,7 @@ int netconf_reconfigure(struct netconf *n) {
   int r = netconf_ip4_reconfigure(n->ip4);
   if (r == 0)
     r = netconf_ip6_configure(n->ip6, n->cfg.ip6, n->cfg.dhcp6, &n->cfg.fixed6);
+  (void)netconf_ip6_renew(n->ip6); /* a lease that was given back is asked for again */
   netconf_changed(n);
   return r;
 }
