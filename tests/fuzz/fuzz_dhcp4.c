@@ -102,7 +102,7 @@ static void world_new(void) {
   must(stack_if_add(world.stack, na, "a", NULL, NULL, &world.a) == 0);
   must(stack_if_add(world.stack, nb, "b", NULL, NULL, &world.b) == 0);
   must(stack_if_set_ipv4(world.b, &addr, 24, NULL) == 0);
-  must(stack_udp_open_if(world.b, DHCP4_SERVER_PORT, &server_ops, NULL, &world.server) == 0);
+  must(stack_udp_open_if(world.b, AF_INET, DHCP4_SERVER_PORT, &server_ops, NULL, &world.server) == 0);
 }
 
 static void on_lease(void *arg, const struct netconf_lease *l) {
