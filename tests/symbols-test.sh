@@ -17,11 +17,11 @@ same() { # what, expected, found
   fi
 }
 exported() { nm -D --defined-only "$1" | awk '$2 != "A" { sub(/@.*/, "", $3); print $3 }' | sort; }
-mapped() { sed -n '/global:/,/local:/s/^ *\([a-z_]*\);$/\1/p' "$1" | sort; }
+mapped() { sed -n '/global:/,/local:/s/^ *\([a-z0-9_]*\);$/\1/p' "$1" | sort; }
 
 mapped "$src/libcapnet/libcapnet.map" >"$tmp/map"
 exported "$build/.libs/libcapnet.so" >"$tmp/so"
-${CC:-cc} -E -P "$src/libcapnet/capnet.h" | tr '\n' ' ' | grep -oE '[^_a-z(]\*?capnet_[a-z_]+ ?\(' | tr -d ' (*' | sort -u >"$tmp/h"
+${CC:-cc} -E -P "$src/libcapnet/capnet.h" | tr '\n' ' ' | grep -oE '[^_a-z(]\*?capnet_[a-z0-9_]+ ?\(' | tr -d ' (*' | sort -u >"$tmp/h"
 test -s "$tmp/map" && test -s "$tmp/h" || { echo "an empty list"; failed=$((failed + 1)); }
 same "libcapnet.map and libcapnet.so" "$tmp/map" "$tmp/so"
 same "libcapnet.map and capnet.h" "$tmp/map" "$tmp/h"

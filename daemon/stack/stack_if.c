@@ -285,6 +285,7 @@ static void on_gone(void *arg, int error) {
   set_link(i, false);
   stack_listeners_if_gone(i->s, i);
   stack_if_clear_ipv4(i); /* nobody will hear of it any more; what is bound to it ends now */
+  stack_if6_clear(i);
   if (i->up && i->up->gone)
     i->up->gone(i->up_arg, error);
 }
