@@ -156,13 +156,19 @@ static bool parse_resolver(const Capnet__ManagerSetStaticRequest *rq, struct nam
     *s = (struct names_server){.addr.port = 53, .origin = "static"};
     if (net_addr_parse(rq->dns[i], &s->addr.addr) < 0 && net_endpoint_parse(rq->dns[i], &s->addr) < 0)
       return false;
+    const enum net_class class = net_addr_class(&s->addr.addr);
+    if ((class != NET_UNICAST && class != NET_LINK_LOCAL) || s->addr.port == 0)
+      return false;
   }
   for (size_t i = 0; i < rq->n_search; i++) {
     struct names_domain *d = &ret->search[ret->n_search++];
     d->origin = "static";
-    if (strlen(rq->search[i]) == 0 || strlen(rq->search[i]) >= sizeof d->name)
+    size_t len = strlen(rq->search[i]);
+    if (len == 0 || len >= sizeof d->name ||
+        strspn(rq->search[i], "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") != len)
       return false;
-    memcpy(d->name, rq->search[i], strlen(rq->search[i]) + 1);
+    for (size_t k = 0; k <= len; k++)
+      d->name[k] = rq->search[i][k] >= 'A' && rq->search[i][k] <= 'Z' ? (char)(rq->search[i][k] | 0x20) : rq->search[i][k];
   }
   ret->search_present = rq->n_search > 0;
   return true;

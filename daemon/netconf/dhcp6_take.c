@@ -175,7 +175,7 @@ static void take_information(struct dhcp6_machine *m, const struct dhcp6_reply *
   }
   uint32_t refresh_s = r->refresh_s != 0 ? MAX(r->refresh_s, (uint32_t)REFRESH_LEAST_S) : REFRESH_DEFAULT_S;
   m->refresh_ns = refresh_s == DHCP6_FOREVER ? 0 : now + refresh_s * NSEC_PER_SEC;
-  m->info_until_ns = refresh_s == DHCP6_FOREVER ? DHCP6_NEVER : now + 2 * refresh_s * NSEC_PER_SEC;
+  m->info_until_ns = refresh_s == DHCP6_FOREVER ? DHCP6_NEVER : now + 2 * (refresh_s * NSEC_PER_SEC);
   m->failures = 0;
   dhcp6_set_params(m, &r->params, acts);
   dhcp6_set_state(m, acts, DHCP6_INFORMED, "a server told its options");

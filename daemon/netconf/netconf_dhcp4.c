@@ -134,8 +134,16 @@ static void on_apply(void *arg, const struct dhcp4_lease *lease) {
   struct netconf_ip4 *p = arg;
   const struct dhcp4_params *params = &lease->params;
   /* A gateway that the stack cannot use costs the way out, not the subnet. */
-  if (ip4_set_address(p, &params->addr, params->prefix_len, &params->gateway, "dhcp") < 0)
-    (void)ip4_set_address(p, &params->addr, params->prefix_len, &(struct net_addr){0}, "dhcp");
+  int r = ip4_set_address(p, &params->addr, params->prefix_len, &params->gateway, "dhcp");
+  if (r < 0)
+    r = ip4_set_address(p, &params->addr, params->prefix_len, &(struct net_addr){0}, "dhcp");
+  if (r < 0) { /* nothing of it is used; the next renewal tries again */
+    set_routes(p, NULL);
+    ip4_bring(p, NULL);
+    netconf_tell_address(p->n, &params->addr, params->prefix_len, "dhcp", "duplicate",
+                         r == -EADDRINUSE ? "another interface has the address" : "the stack refuses the address");
+    return;
+  }
   set_routes(p, params);
   ip4_bring(p, params);
   save(p, lease);
@@ -268,8 +276,10 @@ void ip4_dhcp_reset(struct netconf_ip4 *p, const char *why) {
 
 int netconf_ip4_renew(struct netconf_ip4 *p) {
   if (p->mode == NETCONF_DHCP) {
-    dhcp4_client_renew(p->dhcp);
-    return 0;
+    int r = ip4_dhcp_open(p); /* it could not be had when the configuration was applied anew */
+    if (r == 0)
+      dhcp4_client_renew(p->dhcp);
+    return r;
   }
   if (p->mode != NETCONF_STATIC || !p->n->cfg.inform)
     return -EPROTONOSUPPORT;
@@ -296,7 +306,7 @@ static void each_lease(const struct netconf_ip4 *p, void (*fn)(void *arg, const 
     out.t1_ns = l->t1_ns;
     out.t2_ns = l->t2_ns;
     out.expiry_ns = l->expiry_ns;
-    out.in_force = m->has_lease;
+    out.in_force = m->has_lease && net_addr_equal(&p->addr, &m->lease.params.addr);
   }
   out.next = next_of(p, &out.next_ns);
   fn(arg, &out);

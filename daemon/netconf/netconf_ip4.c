@@ -86,6 +86,8 @@ void ip4_probe_lease(struct netconf_ip4 *p, const struct net_addr *addr) {
     probe_end(p, PROBE_LEASE);
     return;
   }
+  if (p->probing == PROBE_FIXED) /* the configured address comes first, and the client stands by when it is in force */
+    return;
   netconf_tell_address(p->n, addr, dhcp4_client_machine(p->dhcp)->pending.params.prefix_len, "dhcp", "tentative",
                        "is it free?");
   probe(p, PROBE_LEASE, addr);
@@ -123,12 +125,13 @@ static void lose(struct netconf_ip4 *p, const uint8_t mac[6]) {
     dhcp4_client_conflict(p->dhcp);
     return;
   }
-  (void)who_has(mac, "uses the address", p->fixed_why);
+  bool wanted = net_addr_equal(&p->addr, &p->fixed.addr); /* else another one is being probed to replace it */
   if (p->dhcp != NULL)
     dhcp4_client_inform(p->dhcp, &(struct net_addr){0});
   ip4_bring(p, NULL);
   ip4_clear_address(p, "another host uses it");
-  fixed_refused(p, p->fixed_why);
+  if (wanted)
+    fixed_refused(p, who_has(mac, "uses the address", p->fixed_why));
 }
 
 static void tell_defended(struct netconf_ip4 *p, const uint8_t mac[6]) {
@@ -323,13 +326,16 @@ int netconf_ip4_set_static(struct netconf_ip4 *p, const struct netconf_static *s
     ip4_clear_address(p, "another is configured");
     ip4_bring(p, NULL);
   } else if (p->n->begun) {
+    /* A lease that is in force stays while the other address is probed; one that is only being asked for is not wanted. */
+    if (p->dhcp != NULL && !dhcp4_client_machine(p->dhcp)->has_lease)
+      dhcp4_client_standby(p->dhcp);
     fixed_want(p);
   }
   return 0;
 }
 
 int netconf_ip4_use_dhcp(struct netconf_ip4 *p) {
-  if (p->mode == NETCONF_DHCP)
+  if (p->mode == NETCONF_DHCP && p->dhcp != NULL)
     return 0;
   int r = ip4_dhcp_open(p);
   if (r < 0)

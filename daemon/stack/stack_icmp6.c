@@ -98,7 +98,7 @@ static void too_big(struct stack *s, const uint8_t *icmp, const struct quote *q)
     stack_tcp_too_big(s, &q->local, &q->remote, get32(q->inner + 4), mtu, q->len);
   } else {
     ip_addr_t local = stack_to_lwip(&q->local.addr), remote = stack_to_lwip(&q->remote.addr);
-    stack_pmtu_learn(s, &local, &remote, (uint16_t)mtu);
+    stack_pmtu_learn(s, &local, &remote, true, (uint16_t)mtu);
   }
 }
 
@@ -200,7 +200,7 @@ int stack_hook_icmp6_input(struct pbuf *p, struct netif *inp _unused_) {
 u16_t stack_hook_path_mtu6(const void *ip6hdr, const ip6_addr_t *dest, const struct netif *n) {
   struct net_addr from = stack_from_ip6((const uint8_t *)ip6hdr + 8), to = stack_from_ip6(dest->addr);
   ip_addr_t local = stack_to_lwip(&from), remote = stack_to_lwip(&to);
-  u16_t mtu = stack_pmtu_find(stack_the(), &local, &remote, NULL);
+  u16_t mtu = stack_pmtu_find(stack_the(), &local, &remote, true, NULL);
   return mtu ? MIN(mtu, netif_mtu6(n)) : netif_mtu6(n);
 }
 

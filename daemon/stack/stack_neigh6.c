@@ -278,6 +278,8 @@ void stack_neigh6_learn(struct stack_if *i, const struct net_addr *hop, const ui
   n->router |= router;
   if (!resolved(n) || memcmp(n->mac, mac, 6) != 0)
     stale(n, mac);
+  if (router && resolved(n)) /* whatever somebody said of it */
+    n->down = false;
   send_waiting(n);
 }
 

@@ -20,10 +20,11 @@ static bool is_about(const struct stack_pmtu *e, const ip_addr_t *local, const i
   return e->until_ns && ip_addr_eq(&e->local, local) && ip_addr_eq(&e->remote, remote);
 }
 
-uint16_t stack_pmtu_find(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, uint64_t *ret_until_ns) {
+uint16_t stack_pmtu_find(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, bool weak_counts,
+                         uint64_t *ret_until_ns) {
   const struct stack_pmtu *e = place(s, local, remote);
   for (unsigned i = 0; i < STACK_PMTU_WAYS; i++, e++) {
-    if (!is_about(e, local, remote) || e->until_ns <= loop_now(s->loop, CLOCK_ID_MONO))
+    if (!is_about(e, local, remote) || (e->weak && !weak_counts) || e->until_ns <= loop_now(s->loop, CLOCK_ID_MONO))
       continue;
     if (ret_until_ns)
       *ret_until_ns = e->until_ns;
@@ -32,8 +33,9 @@ uint16_t stack_pmtu_find(struct stack *s, const ip_addr_t *local, const ip_addr_
   return 0;
 }
 
-void stack_pmtu_learn(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, uint16_t mtu) {
+void stack_pmtu_learn(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, bool weak, uint16_t mtu) {
   struct stack_pmtu *e = place(s, local, remote), *to = e;
+  uint64_t now = loop_now(s->loop, CLOCK_ID_MONO);
   for (unsigned i = 0; i < STACK_PMTU_WAYS; i++, e++) {
     if (is_about(e, local, remote)) {
       to = e;
@@ -42,10 +44,13 @@ void stack_pmtu_learn(struct stack *s, const ip_addr_t *local, const ip_addr_t *
     if (e->until_ns < to->until_ns)
       to = e;
   }
+  if (weak && !to->weak && to->until_ns > now)
+    return;
+  to->weak = weak;
   to->local = *local;
   to->remote = *remote;
   to->mtu = mtu;
-  to->until_ns = loop_now(s->loop, CLOCK_ID_MONO) + STACK_PMTU_LIFETIME_NS;
+  to->until_ns = now + STACK_PMTU_LIFETIME_NS;
 }
 
 uint16_t stack_pmtu_plateau(uint16_t len) {

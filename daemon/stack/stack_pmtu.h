@@ -23,11 +23,15 @@ struct stack_pmtu {
   ip_addr_t local, remote; /* by where it leaves, too: two addresses of ours may have two paths */
   uint64_t until_ns;       /* monotonic; 0: none */
   uint16_t mtu;
+  bool weak; /* said of a datagram, of which nobody knows whether it was sent: fragments follow it, TCP does not */
 };
 
-/* The largest packet, IP header included, or 0: nothing is known. ret_until_ns, when not NULL: when it is forgotten. */
-uint16_t stack_pmtu_find(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, uint64_t *ret_until_ns);
-void stack_pmtu_learn(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, uint16_t mtu);
+/* The largest packet, IP header included, or 0: nothing is known, or only something weak that does not count.
+ * ret_until_ns, when not NULL: when it is forgotten. */
+uint16_t stack_pmtu_find(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, bool weak_counts,
+                         uint64_t *ret_until_ns);
+/* What is weak gives way to what is not, and takes no place from it. */
+void stack_pmtu_learn(struct stack *s, const ip_addr_t *local, const ip_addr_t *remote, bool weak, uint16_t mtu);
 /* Of a packet of which a router said only that it is too large: RFC 1191 7, the next plateau below. */
 uint16_t stack_pmtu_plateau(uint16_t len);
 /* What no claim lowers it under. */

@@ -165,6 +165,8 @@ static bool first_is_whole(const struct ip6_in *in) {
 static struct pbuf *join(struct packet *k) {
   const struct fragment *first = list_first(&k->fragments, struct fragment, link);
   uint16_t headers = (uint16_t)(first->data - IP6_FRAG_HLEN);
+  if (headers + (uint32_t)k->total > PACKET_MAX) /* each fragment was short of it with headers of its own */
+    return NULL;
   struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)(headers + k->total), PBUF_RAM);
   if (!p)
     return NULL;

@@ -27,7 +27,10 @@
 
 static uint64_t now_of(const struct stack_conn *c) { return loop_now(c->s->loop, CLOCK_ID_MONO); }
 
-static uint16_t mss_of(const struct tcp_pcb *pcb, uint16_t mtu) { return (uint16_t)(mtu - stack_pmtu_headers(pcb)); }
+static uint16_t mss_of(const struct tcp_pcb *pcb, uint16_t mtu) {
+  uint16_t headers = stack_pmtu_headers(pcb);
+  return mtu > headers + TCP_MSS_MIN ? (uint16_t)(mtu - headers) : TCP_MSS_MIN;
+}
 
 const char *stack_path_origin_name(enum stack_path_origin o) {
   static const char *const names[] = {[STACK_PATH_INTERFACE] = "interface",
@@ -64,7 +67,7 @@ static uint16_t packet_at(const struct tcp_pcb *pcb, uint32_t seq) {
 }
 
 static void believe(struct stack_conn *c, uint16_t mtu) {
-  stack_pmtu_learn(c->s, &c->pcb->local_ip, &c->pcb->remote_ip, mtu);
+  stack_pmtu_learn(c->s, &c->pcb->local_ip, &c->pcb->remote_ip, false, mtu);
   settle(c, STACK_PATH_ICMP, now_of(c) + STACK_PMTU_LIFETIME_NS);
   c->s->pmtu_reduced++;
 }
@@ -189,7 +192,7 @@ void conn_path_serve(struct stack_conn *c) {
     return;
   if (!p->raise_ns) { /* it began with what another one had learned */
     uint64_t until = now_of(c);
-    (void)stack_pmtu_find(c->s, &pcb->local_ip, &pcb->remote_ip, &until);
+    (void)stack_pmtu_find(c->s, &pcb->local_ip, &pcb->remote_ip, false, &until);
     settle(c, STACK_PATH_CACHE, until);
   }
   if (now_of(c) < p->raise_ns)
@@ -201,7 +204,7 @@ void conn_path_serve(struct stack_conn *c) {
 }
 
 uint16_t stack_tcp_path_mss(struct stack *s, const struct tcp_pcb *pcb) {
-  uint16_t mtu = stack_pmtu_find(s, &pcb->local_ip, &pcb->remote_ip, NULL);
+  uint16_t mtu = stack_pmtu_find(s, &pcb->local_ip, &pcb->remote_ip, false, NULL);
   return mtu ? mss_of(pcb, mtu) : pcb->mss_max;
 }
 

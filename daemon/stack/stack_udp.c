@@ -254,7 +254,7 @@ bool stack_udp_icmp(struct stack *s, const struct net_endpoint *local, const str
   list_for_each(l, &s->udps) {
     struct stack_udp *u = list_entry(l, struct stack_udp, link);
     struct net_endpoint own = stack_udp_local(u);
-    if (own.port != local->port || (u->family && u->family != local->addr.family) ||
+    if (!u->pcb || own.port != local->port || (u->family && u->family != local->addr.family) ||
         (own.addr.family && !net_addr_equal(&own.addr, &local->addr)))
       continue;
     if (error && u->ops->error)

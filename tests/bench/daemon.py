@@ -26,7 +26,8 @@ class Daemon:
 
     def configure(self):
         """Rights for what the figures and the load do, no more."""
-        lines = {"static": f"device = tap\nifname = {self.tap}\nmode = static\naddress = {self.net}.{self.host}/24\n",
+        lines = {"static": f"device = tap\nifname = {self.tap}\nmode = static\naddress = {self.net}.{self.host}/24\n"
+                           "conflict-detection = no\nipv6 = off\n",
                  "dhcp": "\n".join([f"device = tap\nifname = {self.tap}\nmode = dhcp", *self.lines, ""]),
                  "slirp": "device = slirp\nhost-loopback = yes\nforward = tcp:127.0.0.1:7079-7078\n"}[self.mode]
         resolver = "" if self.mode == "slirp" else f"[resolver]\nservers = {self.net}.1\n"

@@ -79,8 +79,10 @@ def the_manager_renews_releases_and_goes_static_and_back():
         has(manage(lab, "renew"), address)
         has(manage(lab, "static", "10.99.0.77/24", "gateway", GATEWAY, "dns", "10.99.0.5", "search", "a.test"),
             "mode static", "10.99.0.77/24", "10.99.0.5", "a.test")
-        s = json.loads(manage(lab, "--json", "show"))
-        eq([a["address"] for a in s["addresses"] if a["state"] == "preferred"], ["10.99.0.77"])
+        def preferred():
+            s = json.loads(manage(lab, "--json", "show"))
+            return [a["address"] for a in s["addresses"] if a["state"] == "preferred"]
+        wire.until(lambda: preferred() == ["10.99.0.77"], 20, 0.2)
         has(manage(lab, "dhcp"), "mode dhcp")
         wire.until(lambda: address in manage(lab), 20, 0.2)
         has(manage(lab, "static", "10.99.0.78/24"), "10.99.0.78/24")

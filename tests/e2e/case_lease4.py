@@ -383,7 +383,12 @@ def address_of_somebody_else():
             manager.call("Release", {"interface": "net0"})
         wire.until(lambda: "DHCPRELEASE" in lab.read("dnsmasq.log"))
         lab.stop()
-        sh("ip", "address", "add", f"{taken}/32", "dev", "br0")
+        other = "02:00:00:00:99:77"
+        sh("ip", "netns", "add", "other")
+        sh("ip", "link", "add", "other0", "type", "veth", "peer", "name", "eth0", "address", other, "netns", "other")
+        sh("ip", "link", "set", "other0", "master", "br0", "up")
+        sh("ip", "-n", "other", "address", "add", f"{taken}/24", "dev", "eth0")
+        sh("ip", "-n", "other", "link", "set", "eth0", "up")
         lab.extra = "conflict-detection = yes"
         capture = Wire(lab)
         lab.start()
@@ -395,4 +400,4 @@ def address_of_somebody_else():
         eq((declined["requested"], declined["server"], declined["to"]), (taken, GATEWAY, ALL_ONES))
         for address in (taken, lease["address"]):
             assert capture.read(f"arp.opcode == 1 && arp.src.proto_ipv4 == 0.0.0.0 && arp.dst.proto_ipv4 == {address}"), address
-        assert not capture.read(f"arp.src.proto_ipv4 == {taken} && arp.src.hw_mac != 02:00:00:00:99:01"), "it was never ours"
+        assert not capture.read(f"arp.src.proto_ipv4 == {taken} && arp.src.hw_mac != {other}"), "it was never ours"

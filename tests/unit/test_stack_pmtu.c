@@ -313,19 +313,19 @@ Test(stack_pmtu, the_memory_of_paths_is_bounded) {
   unsigned known = 0;
   for (uint32_t i = 0; i < 3 * STACK_PMTU_ENTRIES; i++) {
     ip_addr_set_ip4_u32_val(remote, lwip_htonl(0x0b000000 + i));
-    stack_pmtu_learn(w.s, &local, &remote, 1300);
-    cr_assert_eq(stack_pmtu_find(w.s, &local, &remote, NULL), 1300);
-    stack_pmtu_learn(w.s, &local, &remote, 1200);
-    cr_assert_eq(stack_pmtu_find(w.s, &local, &remote, NULL), 1200);
+    stack_pmtu_learn(w.s, &local, &remote, false, 1300);
+    cr_assert_eq(stack_pmtu_find(w.s, &local, &remote, false, NULL), 1300);
+    stack_pmtu_learn(w.s, &local, &remote, false, 1200);
+    cr_assert_eq(stack_pmtu_find(w.s, &local, &remote, false, NULL), 1200);
   }
   for (uint32_t i = 0; i < 3 * STACK_PMTU_ENTRIES; i++) {
     ip_addr_set_ip4_u32_val(remote, lwip_htonl(0x0b000000 + i));
-    known += stack_pmtu_find(w.s, &local, &remote, NULL) != 0;
+    known += stack_pmtu_find(w.s, &local, &remote, false, NULL) != 0;
   }
   cr_expect_leq(known, STACK_PMTU_ENTRIES);
   cr_expect_geq(known, STACK_PMTU_ENTRIES / 2);
   wire_run(&w, 600 * SEC);
-  cr_expect_eq(stack_pmtu_find(w.s, &local, &remote, NULL), 0);
+  cr_expect_eq(stack_pmtu_find(w.s, &local, &remote, false, NULL), 0);
 }
 
 /* --- other errors -------------------------------------------------------------------------------------------------- */
