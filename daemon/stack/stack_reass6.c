@@ -162,11 +162,13 @@ static bool first_is_whole(const struct ip6_in *in) {
 /* --- together --------------------------------------------------------------------------------------------------- */
 
 /* In one piece, so that all headers are. The next header of the fragment header moves to whoever named it. */
-static struct pbuf *join(struct packet *k) {
+static struct pbuf *join(struct stack *s, struct packet *k) {
   const struct fragment *first = list_first(&k->fragments, struct fragment, link);
   uint16_t headers = (uint16_t)(first->data - IP6_FRAG_HLEN);
-  if (headers + (uint32_t)k->total > PACKET_MAX) /* each fragment was short of it with headers of its own */
+  if (headers + (uint32_t)k->total > PACKET_MAX) { /* each fragment was short of it with headers of its own */
+    s->ip6_refused++;
     return NULL;
+  }
   struct pbuf *p = pbuf_alloc(PBUF_RAW, (u16_t)(headers + k->total), PBUF_RAM);
   if (!p)
     return NULL;
@@ -236,7 +238,7 @@ struct pbuf *stack_reass6(const struct ip6_in *in, struct pbuf *p) {
     pbuf_free(p);
   if (k->dead || !k->total || k->have < k->total)
     return NULL;
-  struct pbuf *whole = join(k);
+  struct pbuf *whole = join(s, k);
   forget(s->reass6, k);
   arm(s->reass6);
   return whole;

@@ -318,6 +318,34 @@ Test(stack_in6, fragments_are_bounded_in_number_and_time) {
   cr_expect_eq(after.timer_calls, before.timer_calls);
 }
 
+/* Each fragment counts its end with headers of its own: the first one has 1,400 bytes of options before it, the last one
+ * none, and what they make together is longer than a packet can be. */
+Test(stack_in6, headers_of_the_first_fragment_count_for_the_whole) {
+  enum { OPTIONS = 1400, PART = 1424, END = 65495 };
+  uint8_t f[1600] = {0}, *frag = f + WIRE6_AT + OPTIONS;
+  f[WIRE6_AT] = 44;
+  f[WIRE6_AT + 1] = OPTIONS / 8 - 1;
+  for (size_t at = 2; at < OPTIONS; at += 2 + f[WIRE6_AT + at + 1]) { /* PadN */
+    f[WIRE6_AT + at] = 1;
+    f[WIRE6_AT + at + 1] = (uint8_t)MIN(OPTIONS - at - 2, 255u);
+  }
+  frag[0] = 17;
+  wire_put(frag + 2, 1, 2);
+  wire_put(frag + 4, 9, 4);
+  wire_inject(&w, f, wire6_ip(&w, f, WIRE6_PEER, WIRE6_OWN, 60, 64, OPTIONS + 8 + 8));
+  for (size_t at = 8; at < END; at += PART) {
+    size_t len = MIN((size_t)PART, END - at);
+    uint8_t g[1600] = {0};
+    g[WIRE6_AT] = 17;
+    wire_put(g + WIRE6_AT + 2, (uint32_t)at | (at + len < END), 2);
+    wire_put(g + WIRE6_AT + 4, 9, 4);
+    wire_inject(&w, g, wire6_ip(&w, g, WIRE6_PEER, WIRE6_OWN, 44, 64, len + 8));
+  }
+  cr_expect_eq(stats().ip6_refused, 1, "%lu, %lu bytes", (unsigned long)stats().ip6_refused, (unsigned long)stats().pbuf_bytes);
+  cr_expect_eq(stats().pbuf_bytes, 0);
+  cr_expect_eq(got.n, 0);
+}
+
 /* One packet of many fragments cannot have more than all of them. */
 Test(stack_in6, many_fragments_of_one_packet) {
   make_datagram(3000);
