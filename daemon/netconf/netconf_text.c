@@ -84,7 +84,8 @@ static void append_lease(char *buf, size_t *used, const struct netconf_event *ev
   if (ev->addr.family != 0)
     append(buf, used, ": %s/%u", net_addr_format(&ev->addr, addr), ev->prefix_len);
   if (ev->server.family != 0)
-    append(buf, used, ev->addr.family != 0 ? " from %s" : ", server %s", net_addr_format(&ev->server, addr));
+    append(buf, used, "%s %s", ev->addr.family != 0 ? " from" : strcmp(ev->protocol, "ra") == 0 ? ", router" : ", server",
+           net_addr_format(&ev->server, addr));
   if (ev->addr.family != 0 && ev->valid_until_ns != 0)
     append(buf, used, " for %llu s", seconds(ev->valid_until_ns, now));
   else if (ev->addr.family != 0)
