@@ -81,6 +81,15 @@ bool net_endpoint_equal(const struct net_endpoint *a, const struct net_endpoint 
   return a->port == b->port && net_addr_equal(&a->addr, &b->addr);
 }
 
+struct net_prefix net_prefix_of(const struct net_addr *a, uint8_t len) {
+  struct net_prefix p = {*a, len};
+  for (unsigned i = 0; i < sizeof p.addr.b; i++) {
+    unsigned bits = len > 8 * i ? MIN(len - 8 * i, 8U) : 0;
+    p.addr.b[i] &= (uint8_t)(0xff00 >> bits);
+  }
+  return p;
+}
+
 bool net_prefix_contains(const struct net_prefix *p, const struct net_addr *a) {
   struct net_addr c = net_addr_canonical(*a);
   if (c.family == 0 || c.family != p->addr.family || p->len > 8 * addr_size(&c)) {

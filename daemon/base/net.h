@@ -69,6 +69,8 @@ const char *net_prefix_format(const struct net_prefix *p, char buf[NET_PREFIX_ST
 const char *net_endpoint_format(const struct net_endpoint *e, char buf[NET_ENDPOINT_STRLEN]);
 const char *net_mac_format(const uint8_t mac[6], char buf[NET_MAC_STRLEN]);
 
+/* The prefix of that length that a lies in. */
+struct net_prefix net_prefix_of(const struct net_addr *a, uint8_t len);
 bool net_prefix_contains(const struct net_prefix *p, const struct net_addr *a);
 bool net_prefix_subset(const struct net_prefix *child, const struct net_prefix *parent);
 /* Is a the directed broadcast address of p (RFC 919)? Never for prefixes longer than 30 bits, nor for IPv6. */

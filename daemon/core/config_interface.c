@@ -145,18 +145,13 @@ static int set_ipv6_gateway(void *arg, const char *value, char reason[REASON_MAX
   return 0;
 }
 
-static struct net_prefix prefix_of(const struct net_addr *a, unsigned len) {
-  uint32_t mask = len == 0 ? 0 : UINT32_MAX << (32 - len);
-  return (struct net_prefix){net_addr_v4(net_addr_to_v4(a) & mask), (uint8_t)len};
-}
-
 static int set_address(void *arg, const char *value, char reason[REASON_MAX]) {
   struct config_interface *i = arg;
   struct net_addr a;
   unsigned len;
   if (split(value, &a, &len) < 0 || a.family != AF_INET || len < 1 || len > 32)
     return config_reason(reason, "\"%.60s\" is not IPv4-ADDRESS/LENGTH (10.0.0.2/24)", value);
-  struct net_prefix p = prefix_of(&a, len);
+  struct net_prefix p = net_prefix_of(&a, (uint8_t)len);
   enum net_class class = net_addr_class(&a);
   if ((class != NET_UNICAST && class != NET_LINK_LOCAL) || net_prefix_broadcast(&p, &a) ||
       (len < 31 && net_addr_equal(&p.addr, &a)))
@@ -333,7 +328,7 @@ static void check_static(struct config_parser *p, const struct config_interface 
   if (!fixed && s->gateway.family != 0)
     config_error(p, line, "gateway", "a gateway needs mode = static");
   if (fixed && s->addr.family != 0 && s->gateway.family != 0) {
-    struct net_prefix net = prefix_of(&s->addr, s->prefix_len);
+    struct net_prefix net = net_prefix_of(&s->addr, s->prefix_len);
     if (!net_prefix_contains(&net, &s->gateway) || net_addr_equal(&s->addr, &s->gateway) ||
         net_prefix_broadcast(&net, &s->gateway))
       config_error(p, line, "gateway", "the gateway is not another host of the address's network");

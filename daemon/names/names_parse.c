@@ -5,6 +5,7 @@
 #include "names/names_impl.h"
 
 #include "base/util.h"
+#include "base/wire.h"
 
 #include <ares.h>
 #include <strings.h>
@@ -37,8 +38,6 @@ struct record {
   uint32_t ttl;
   size_t data, data_len; /* offset of the data */
 };
-
-static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
 
 /* A name at pos; *ret_ok tells whether it is one of ours (canonical text). */
 static int read_name(const struct reader *r, size_t pos, char ret[NAMES_NAME_MAX], bool *ret_ok, size_t *ret_len) {

@@ -3,21 +3,10 @@
  */
 #include "netconf/dhcp4_wire.h"
 
-#include <arpa/inet.h>
-
 struct writer {
   uint8_t *buf;
   size_t len;
 };
-
-static void put32(uint8_t *p, uint32_t v) {
-  v = htonl(v);
-  memcpy(p, &v, 4);
-}
-static void put16(uint8_t *p, uint16_t v) {
-  p[0] = (uint8_t)(v >> 8);
-  p[1] = (uint8_t)v;
-}
 
 /* In pieces where it is long (RFC 3396 5). What we send is bounded by construction: fixed options, and texts of known
  * lengths. */

@@ -7,6 +7,7 @@
 #include "netconf/dhcp4_msg.h"
 
 #include "base/util.h"
+#include "base/wire.h"
 
 /* Offsets of the fixed part, RFC 2131 figure 1. */
 enum {
@@ -84,10 +85,5 @@ ssize_t dhcp4_option(const struct areas *areas, uint8_t want, uint8_t out[OPTION
 bool dhcp4_option_u32(const struct areas *areas, uint8_t code, uint32_t *ret);
 /* Options 119 and 15. False: something of it was left out. */
 bool dhcp4_decode_search(const struct areas *areas, struct dhcp4_params *p);
-
-static inline uint32_t get32(const uint8_t *p) {
-  return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-static inline uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
 
 #endif

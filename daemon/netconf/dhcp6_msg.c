@@ -5,6 +5,7 @@
 #include "netconf/dhcp6_msg.h"
 
 #include "base/util.h"
+#include "base/wire.h"
 #include "netconf/dns_name_wire.h"
 
 enum {
@@ -29,8 +30,6 @@ enum {
 #define MAX_RT_LEAST_S 60 /* 21.24 */
 #define MAX_RT_MOST_S 86400
 
-static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
-static uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
 static struct net_addr get_addr(const uint8_t *p) {
   struct net_addr a = {.family = AF_INET6};
   memcpy(a.b, p, 16);
@@ -226,17 +225,17 @@ struct writer {
   size_t len;
 };
 
-static void put16(struct writer *w, unsigned v) {
-  w->buf[w->len++] = (uint8_t)(v >> 8);
-  w->buf[w->len++] = (uint8_t)v;
+static void add16(struct writer *w, unsigned v) {
+  put16(w->buf + w->len, v);
+  w->len += 2;
 }
-static void put32(struct writer *w, uint32_t v) {
-  put16(w, v >> 16);
-  put16(w, v & 0xffff);
+static void add32(struct writer *w, uint32_t v) {
+  put32(w->buf + w->len, v);
+  w->len += 4;
 }
 static void put_option(struct writer *w, unsigned code, const void *data, size_t len) {
-  put16(w, code);
-  put16(w, (unsigned)len);
+  add16(w, code);
+  add16(w, (unsigned)len);
   if (len > 0)
     memcpy(w->buf + w->len, data, len);
   w->len += len;
@@ -244,18 +243,18 @@ static void put_option(struct writer *w, unsigned code, const void *data, size_t
 
 /* 21.4, 21.6: lifetimes are left to the server. */
 static void put_ia(struct writer *w, const struct dhcp6_send *m) {
-  put16(w, OPT_IA_NA);
-  put16(w, 12 + m->n_addrs * 28);
-  put32(w, m->iaid);
-  put32(w, 0);
-  put32(w, 0);
+  add16(w, OPT_IA_NA);
+  add16(w, 12 + m->n_addrs * 28);
+  add32(w, m->iaid);
+  add32(w, 0);
+  add32(w, 0);
   for (unsigned i = 0; i < m->n_addrs; i++) {
-    put16(w, OPT_IAADDR);
-    put16(w, 24);
+    add16(w, OPT_IAADDR);
+    add16(w, 24);
     memcpy(w->buf + w->len, m->addrs[i].b, 16);
     w->len += 16;
-    put32(w, 0);
-    put32(w, 0);
+    add32(w, 0);
+    add32(w, 0);
   }
 }
 
@@ -264,19 +263,19 @@ static void put_wanted(struct writer *w, enum dhcp6_type type) {
   bool info = type == DHCP6_INFORMATION_REQUEST;
   if (type == DHCP6_RELEASE || type == DHCP6_DECLINE || type == DHCP6_CONFIRM)
     return;
-  put16(w, OPT_ORO);
-  put16(w, info ? 10 : 8);
-  put16(w, OPT_DNS);
-  put16(w, OPT_DOMAINS);
-  put16(w, OPT_NTP);
+  add16(w, OPT_ORO);
+  add16(w, info ? 10 : 8);
+  add16(w, OPT_DNS);
+  add16(w, OPT_DOMAINS);
+  add16(w, OPT_NTP);
   if (info)
-    put16(w, OPT_REFRESH);
-  put16(w, info ? OPT_INF_MAX_RT : OPT_SOL_MAX_RT);
+    add16(w, OPT_REFRESH);
+  add16(w, info ? OPT_INF_MAX_RT : OPT_SOL_MAX_RT);
 }
 
 size_t dhcp6_encode(const struct dhcp6_send *m, uint8_t buf[DHCP6_MSG_MAX]) {
   struct writer w = {buf, 0};
-  put32(&w, (uint32_t)m->type << 24 | (m->xid & 0xffffff));
+  add32(&w, (uint32_t)m->type << 24 | (m->xid & 0xffffff));
   put_option(&w, OPT_CLIENTID, m->client.b, m->client.len);
   if (m->server.len > 0)
     put_option(&w, OPT_SERVERID, m->server.b, m->server.len);

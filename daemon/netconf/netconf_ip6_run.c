@@ -39,15 +39,6 @@ static void bring_resolver(struct netconf_ip6 *p) {
   netconf_changed(p->n);
 }
 
-static struct net_prefix prefix_of(const struct net_addr *a, uint8_t len) {
-  struct net_prefix x = {*a, len};
-  for (unsigned i = 0; i < 16; i++) {
-    unsigned bits = len > 8 * i ? MIN(len - 8 * i, 8U) : 0;
-    x.addr.b[i] &= (uint8_t)(0xff00 >> bits);
-  }
-  return x;
-}
-
 static bool usable(const struct addr6 *e) {
   return e != NULL && (e->state == ADDR6_PREFERRED || e->state == ADDR6_DEPRECATED);
 }
@@ -65,7 +56,7 @@ void netconf_ip6_apply_routes(struct netconf_ip6 *p) {
       continue;
     any = true;
     if (f->prefix_len < 128)
-      list[n++] = (struct stack_route){.dst = prefix_of(&f->addr, f->prefix_len), .origin = "static"};
+      list[n++] = (struct stack_route){.dst = net_prefix_of(&f->addr, f->prefix_len), .origin = "static"};
   }
   if (p->running && p->fixed.gateway.family != 0 && any)
     list[n++] = (struct stack_route){

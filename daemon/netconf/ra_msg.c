@@ -4,6 +4,7 @@
 #include "netconf/ra_msg.h"
 
 #include "base/util.h"
+#include "base/wire.h"
 #include "netconf/dns_name_wire.h"
 
 #define TYPE_RS 133
@@ -14,8 +15,6 @@
 
 enum { OPT_SLLA = 1, OPT_PREFIX = 3, OPT_MTU = 5, OPT_ROUTE = 24, OPT_RDNSS = 25, OPT_DNSSL = 31 };
 
-static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
-static uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
 
 /* Two bits at 0x18. Returns false for the reserved value. */
 static bool preference(uint8_t flags, int *ret) {

@@ -4,6 +4,8 @@
  */
 #include "nic/nic_gso.h"
 
+#include "base/wire.h"
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
@@ -17,12 +19,6 @@
 #define FRAGMENT_BITS 0x3fffu /* more fragments, and the offset */
 
 enum { FIN = 0x01, PSH = 0x08, CWR = 0x80 };
-
-static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
-static void put16(uint8_t *p, size_t v) {
-  p[0] = (uint8_t)(v >> 8);
-  p[1] = (uint8_t)v;
-}
 
 /* --- sums ------------------------------------------------------------------------------------------------------- */
 

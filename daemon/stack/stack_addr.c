@@ -14,11 +14,6 @@ struct net_addr stack_if_addr(const struct stack_if *i) {
 
 static uint32_t mask_of(uint8_t len) { return len ? UINT32_MAX << (32 - len) : 0; }
 
-static struct net_prefix on_link(const struct stack_if *i) {
-  struct net_addr a = stack_if_addr(i);
-  return (struct net_prefix){.addr = net_addr_v4(net_addr_to_v4(&a) & mask_of(i->prefix_len)), .len = i->prefix_len};
-}
-
 /* --- setting ---------------------------------------------------------------------------------------------------- */
 
 /* Sends nothing: when an address is lost, it may already be somebody else's. */
@@ -121,10 +116,9 @@ bool stack_is_broadcast(struct stack *s, const struct net_addr *a) {
     return true;
   list_for_each(l, &s->ifs) {
     struct stack_if *i = list_entry(l, struct stack_if, link);
-    if (!stack_if_addr(i).family)
-      continue;
-    struct net_prefix p = on_link(i);
-    if (net_prefix_broadcast(&p, a))
+    struct net_addr own = stack_if_addr(i);
+    struct net_prefix p = net_prefix_of(&own, i->prefix_len);
+    if (own.family && net_prefix_broadcast(&p, a))
       return true;
   }
   return false;

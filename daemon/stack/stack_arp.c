@@ -3,6 +3,7 @@
  */
 #include "stack/stack_private.h"
 
+#include "base/wire.h"
 #include "stack/stack_arp.h"
 
 #include "lwip/prot/ethernet.h"
@@ -38,7 +39,7 @@ struct stack_arp *stack_arp_close(struct stack_arp *a) {
 }
 
 static struct net_addr address(const uint8_t *p) {
-  return net_addr_v4((uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3]);
+  return net_addr_v4(get32(p));
 }
 
 /* frame has at least ETH_LEN + ARP_LEN bytes. Each listener of now is told once, whoever closes meanwhile. */
@@ -46,7 +47,7 @@ void stack_arp_input(struct stack_if *i, const uint8_t *frame) {
   const uint8_t *b = frame + ETH_LEN;
   if (list_empty(&i->arps) || memcmp(b, head, 6) != 0)
     return;
-  struct stack_arp_packet p = {.op = (uint16_t)(b[6] << 8 | b[7]), .sender = address(b + 14), .target = address(b + 24)};
+  struct stack_arp_packet p = {.op = get16(b + 6), .sender = address(b + 14), .target = address(b + 24)};
   if (p.op != STACK_ARP_REQUEST && p.op != STACK_ARP_REPLY)
     return;
   memcpy(p.sender_mac, b + 8, 6);

@@ -103,8 +103,9 @@ void stack_icmp_undelivered(struct stack *s, const uint8_t *q, size_t len) {
 
 /* --- input ------------------------------------------------------------------------------------------------------ */
 
-static void on_reply(struct stack *s, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp, size_t len) {
-  struct stack_echo *e = stack_echo_find(s, AF_INET, get16(icmp + 4));
+void stack_echo_replied(struct stack *s, uint8_t family, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp,
+                        size_t len) {
+  struct stack_echo *e = stack_echo_find(s, family, get16(icmp + 4));
   if (!e) {
     s->icmp_malformed++;
     return;
@@ -142,7 +143,7 @@ static u8_t on_icmp(void *arg, struct raw_pcb *pcb _unused_, struct pbuf *p, con
   uint8_t ttl = IPH_TTL(h);
   switch (icmp[0]) {
   case ICMP_ER:
-    on_reply(s, &from, ttl, icmp, len);
+    stack_echo_replied(s, AF_INET, &from, ttl, icmp, len);
     break;
   case ICMP_DUR:
   case ICMP_TE:

@@ -139,22 +139,6 @@ void stack_icmp6_undelivered(struct stack *s, const uint8_t *packet, size_t len)
 
 /* --- input ------------------------------------------------------------------------------------------------------ */
 
-static void on_reply(struct stack *s, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp, size_t len) {
-  struct stack_echo *e = stack_echo_find(s, AF_INET6, get16(icmp + 4));
-  if (!e) {
-    s->icmp_malformed++;
-    return;
-  }
-  struct stack_echo_event ev = {.kind = STACK_ECHO_REPLY,
-                                .from = *from,
-                                .code = icmp[1],
-                                .ttl = ttl,
-                                .seq = get16(icmp + 6),
-                                .payload = icmp + ICMP_HLEN,
-                                .len = len - ICMP_HLEN};
-  e->event(e->arg, &ev);
-}
-
 static void take(struct stack *s, const struct pbuf *p, uint8_t type) {
   _cleanup_free_ uint8_t *copy = NULL;
   const uint8_t *icmp = p->payload;
@@ -168,7 +152,7 @@ static void take(struct stack *s, const struct pbuf *p, uint8_t type) {
   struct net_addr from = stack_from_ip6(ip6_current_src_addr()->addr);
   uint8_t ttl = IP6H_HOPLIM(ip6_current_header());
   if (type == ICMP6_TYPE_EREP)
-    on_reply(s, &from, ttl, icmp, p->tot_len);
+    stack_echo_replied(s, AF_INET6, &from, ttl, icmp, p->tot_len);
   else
     on_error(s, &from, ttl, icmp, p->tot_len);
 }

@@ -4,6 +4,7 @@
 #ifndef CAPNET_STACK_ICMP_PRIVATE_H
 #define CAPNET_STACK_ICMP_PRIVATE_H
 
+#include "base/wire.h"
 #include "stack/stack_private.h"
 
 #define ICMP_HLEN 8u /* of both */
@@ -20,6 +21,9 @@ struct stack_echo {
 
 /* Whose answer it is; NULL: nobody's. */
 struct stack_echo *stack_echo_find(struct stack *s, uint8_t family, uint16_t id);
+/* A reply came: whose it is hears of it, and what is nobody's is counted. */
+void stack_echo_replied(struct stack *s, uint8_t family, const struct net_addr *from, uint8_t ttl, const uint8_t *icmp,
+                        size_t len);
 /* Headers and payload of a request, without its checksum; NULL: no memory. */
 struct pbuf *stack_echo_packet(const struct stack_echo *e, uint8_t type, uint16_t seq, const void *payload, size_t len);
 
@@ -27,12 +31,5 @@ int stack_echo_send6(struct stack_echo *e, const struct net_addr *to, uint16_t s
                      size_t len);
 /* As stack_icmp_undelivered, of a packet of IPv6. */
 void stack_icmp6_undelivered(struct stack *s, const uint8_t *quote, size_t len);
-
-static inline uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] << 8 | p[1]); }
-static inline uint32_t get32(const uint8_t *p) { return (uint32_t)get16(p) << 16 | get16(p + 2); }
-static inline void put16(uint8_t *p, uint16_t v) {
-  p[0] = (uint8_t)(v >> 8);
-  p[1] = (uint8_t)v;
-}
 
 #endif

@@ -126,8 +126,7 @@ static void consider(struct search *x, struct stack_if *i, const struct stack_ro
 /* The on-link prefix of the IPv4 address, and its gateway. */
 static struct stack_route connected(const struct stack_if *i) {
   struct net_addr a = stack_if_addr(i);
-  uint32_t mask = i->prefix_len ? UINT32_MAX << (32 - i->prefix_len) : 0;
-  return (struct stack_route){.dst = {.addr = net_addr_v4(net_addr_to_v4(&a) & mask), .len = i->prefix_len}};
+  return (struct stack_route){.dst = net_prefix_of(&a, i->prefix_len)};
 }
 static struct stack_route gateway4(const struct stack_if *i) {
   return (struct stack_route){.dst = {.addr = net_addr_v4(0)}, .gateway = stack_from_ip4(netif_ip4_gw(&i->netif))};
