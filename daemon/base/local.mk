@@ -7,4 +7,5 @@ libcapnetd_la_SOURCES += \
   daemon/base/machine.c \
   daemon/base/net.c \
   daemon/base/net_text.c \
-  daemon/base/pair.c
+  daemon/base/pair.c \
+  daemon/base/resolvconf.c

@@ -29,4 +29,8 @@ struct names_config {
   bool search_present; /* an empty list that somebody configured differs from none */
 };
 
+/* Adds what one has and all has not yet, in order, and leaves out what does not fit. ifname: the interface that one is
+ * of, for its servers that are asked over it (not for configured ones, which go by the routes); NULL: not known. */
+void names_config_merge(struct names_config *all, const struct names_config *one, const char *ifname);
+
 #endif

@@ -158,10 +158,6 @@ static void status_watch(Capnet__NetworkStatus_Service *service, const Capnet__S
 
 void cap_status_room_init(struct cap_status_room *room) { list_init(&room->watchers); }
 
-static uint64_t seconds_until(uint64_t ns, uint64_t now) {
-  return ns > now ? (ns - now + NSEC_PER_SEC / 2) / NSEC_PER_SEC : 0;
-}
-
 static bool hears(const struct watcher *w, const struct status_event *ev) {
   struct auth_node_info info;
   char taker[CAP_TAKER_STRLEN];
@@ -195,11 +191,11 @@ static void fill_transition(struct transition *t, const struct status_event *ev,
     m->has_prefix = 1;
     m->prefix = e->prefix_len;
     m->has_valid_for_s = e->valid_until_ns != 0;
-    m->valid_for_s = seconds_until(e->valid_until_ns, now);
+    m->valid_for_s = netconf_seconds(e->valid_until_ns, now);
   }
   m->server = e->server.family ? (char *)net_addr_format(&e->server, t->server) : NULL;
   m->has_next_s = e->next != NULL;
-  m->next_s = seconds_until(e->next_ns, now);
+  m->next_s = netconf_seconds(e->next_ns, now);
 }
 
 void cap_status_event(struct cap_status_room *room, const struct status_event *ev) {

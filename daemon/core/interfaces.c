@@ -93,35 +93,6 @@ static void on_event(void *arg, const struct netconf_event *ev) {
     cap_status_event(i->all->status, &(struct status_event){.section = "routes", .text = "routes follow the address"});
 }
 
-static bool has_server(const struct names_config *c, const struct names_server *s) {
-  for (unsigned i = 0; i < c->n_servers; i++)
-    if (net_endpoint_equal(&c->servers[i].addr, &s->addr))
-      return true;
-  return false;
-}
-
-static bool has_domain(const struct names_config *c, const struct names_domain *d) {
-  for (unsigned i = 0; i < c->n_search; i++)
-    if (strcmp(c->search[i].name, d->name) == 0)
-      return true;
-  return false;
-}
-
-/* What every interface knows, each server and domain once, in the order of the interfaces. */
-static void merge(struct names_config *all, const struct names_config *one, const char *ifname) {
-  for (unsigned i = 0; i < one->n_servers && all->n_servers < NAMES_SERVERS_MAX; i++)
-    if (!has_server(all, &one->servers[i])) {
-      bool configured = strcmp(one->servers[i].origin, "static") == 0; /* for all interfaces: the routes decide */
-      bool any = configured && net_addr_class(&one->servers[i].addr.addr) != NET_LINK_LOCAL;
-      all->server_if[all->n_servers] = any ? NULL : ifname;
-      all->servers[all->n_servers++] = one->servers[i];
-    }
-  for (unsigned i = 0; i < one->n_search && all->n_search < NAMES_SEARCH_MAX; i++)
-    if (!has_domain(all, &one->search[i]))
-      all->search[all->n_search++] = one->search[i];
-  all->search_present = all->search_present || one->search_present;
-}
-
 static void on_resolver(void *arg, const struct names_config *cfg) {
   struct interface *i = arg;
   (void)cfg;
@@ -131,7 +102,7 @@ static void on_resolver(void *arg, const struct names_config *cfg) {
   for (unsigned k = 0; k < i->all->out.n; k++) {
     struct netconf_info info;
     netconf_info(i->all->out.list[k], &info);
-    merge(all, info.resolver, info.ifname);
+    names_config_merge(all, info.resolver, info.ifname);
   }
   (void)names_configure(i->all->names, all);
   char text[64];

@@ -2,25 +2,7 @@
  * Names in DHCPv4 messages: the search list (RFC 3397) and the domain name (RFC 2132 3.17).
  */
 #include "netconf/dhcp4_wire.h"
-
-/* Appends one label to a name under construction, in lower case. The limits of RFC 1035 2.3.4; letters, digits, '-' and
- * '_' only, since these end up in queries and on terminals. */
-static int name_append(char name[NAMES_NAME_MAX], size_t *used, const uint8_t *label, size_t len) {
-  if (len == 0 || len > 63 || *used + (*used > 0) + len > NAMES_NAME_MAX - 1)
-    return -EINVAL;
-  if (*used > 0)
-    name[(*used)++] = '.';
-  for (size_t i = 0; i < len; i++) {
-    uint8_t c = label[i];
-    if (c >= 'A' && c <= 'Z')
-      c = (uint8_t)(c - 'A' + 'a');
-    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_'))
-      return -EINVAL;
-    name[(*used)++] = (char)c;
-  }
-  name[*used] = '\0';
-  return 0;
-}
+#include "netconf/dns_name_wire.h"
 
 static int name_from_text(const uint8_t *text, size_t len, char ret[NAMES_NAME_MAX]) {
   char name[NAMES_NAME_MAX] = "";
@@ -33,7 +15,7 @@ static int name_from_text(const uint8_t *text, size_t len, char ret[NAMES_NAME_M
     size_t end = start;
     while (end < len && text[end] != '.')
       end++;
-    if (name_append(name, &used, text + start, end - start) < 0)
+    if (dns_name_add(name, &used, text + start, end - start) < 0)
       return -EINVAL;
     start = end + 1;
   }
@@ -71,7 +53,7 @@ static int name_from_wire(const uint8_t *d, size_t len, size_t *pos, char ret[NA
     } else {
       if (at + 1 + c > len)
         return -EBADMSG;
-      bad = bad || name_append(name, &used, d + at + 1, c) < 0;
+      bad = bad || dns_name_add(name, &used, d + at + 1, c) < 0;
       at += 1 + (size_t)c;
     }
   }

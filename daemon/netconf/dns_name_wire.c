@@ -12,21 +12,23 @@ static bool plain(uint8_t c) {
   return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* Returns false when a byte does not belong into a name. There is room: the name on the wire is bounded. */
-static bool append(char name[NAMES_NAME_MAX], size_t *used, const uint8_t *label, size_t len) {
-  bool ok = true;
+int dns_name_add(char name[NAMES_NAME_MAX], size_t *used, const uint8_t *label, size_t len) {
+  if (len == 0 || len > LABEL_MAX || *used + (*used > 0) + len > NAMES_NAME_MAX - 1)
+    return -EINVAL;
   if (*used > 0)
     name[(*used)++] = '.';
   for (size_t i = 0; i < len; i++) {
     uint8_t c = label[i] >= 'A' && label[i] <= 'Z' ? (uint8_t)(label[i] - 'A' + 'a') : label[i];
-    ok = ok && plain(c);
+    if (!plain(c))
+      return -EINVAL;
     name[(*used)++] = (char)c;
   }
-  return ok;
+  name[*used] = '\0';
+  return 0;
 }
 
 int dns_name_read(const uint8_t *data, size_t len, size_t *pos, char ret[NAMES_NAME_MAX]) {
-  char name[WIRE_MAX + 1];
+  char name[NAMES_NAME_MAX];
   size_t used = 0, at = *pos;
   bool ok = true;
   for (;;) {
@@ -37,13 +39,12 @@ int dns_name_read(const uint8_t *data, size_t len, size_t *pos, char ret[NAMES_N
       break;
     if (label > len - at || at - *pos + label + 1 > WIRE_MAX)
       return -EBADMSG;
-    ok = append(name, &used, data + at, label) && ok;
+    ok = ok && dns_name_add(name, &used, data + at, label) == 0;
     at += label;
   }
   *pos = at;
   if (!ok || used == 0)
     return -EINVAL;
-  memcpy(ret, name, used);
-  ret[used] = '\0';
+  memcpy(ret, name, used + 1);
   return 0;
 }

@@ -12,30 +12,6 @@
 
 /* --- the resolver ------------------------------------------------------------------------------------------------- */
 
-static void add_server(struct names_config *c, const struct names_server *s) {
-  for (unsigned i = 0; i < c->n_servers; i++)
-    if (net_endpoint_equal(&c->servers[i].addr, &s->addr))
-      return;
-  if (c->n_servers < NAMES_SERVERS_MAX)
-    c->servers[c->n_servers++] = *s;
-}
-
-static void add_search(struct names_config *c, const struct names_domain *d) {
-  for (unsigned i = 0; i < c->n_search; i++)
-    if (strcmp(c->search[i].name, d->name) == 0)
-      return;
-  if (c->n_search < NAMES_SEARCH_MAX)
-    c->search[c->n_search++] = *d;
-}
-
-static void merge(struct names_config *all, const struct names_config *one) {
-  for (unsigned i = 0; i < MIN(one->n_servers, (unsigned)NAMES_SERVERS_MAX); i++)
-    add_server(all, &one->servers[i]);
-  for (unsigned i = 0; i < MIN(one->n_search, (unsigned)NAMES_SEARCH_MAX); i++)
-    add_search(all, &one->search[i]);
-  all->search_present |= one->search_present || one->n_search > 0;
-}
-
 static bool resolver_equal(const struct names_config *a, const struct names_config *b) {
   if (a->n_servers != b->n_servers || a->n_search != b->n_search || a->search_present != b->search_present)
     return false;
@@ -59,9 +35,9 @@ void netconf_changed(struct netconf *n) {
   struct names_config c = {0};
   const struct netconf_brought *ip4 = netconf_ip4_brought(n->ip4);
   limit_mtu(n, ip4);
-  merge(&c, &n->cfg.resolver);
-  merge(&c, &ip4->resolver);
-  merge(&c, &netconf_ip6_brought(n->ip6)->resolver);
+  names_config_merge(&c, &n->cfg.resolver, NULL);
+  names_config_merge(&c, &ip4->resolver, NULL);
+  names_config_merge(&c, &netconf_ip6_brought(n->ip6)->resolver, NULL);
   if (n->resolver_told && resolver_equal(&c, &n->resolver))
     return;
   n->resolver = c;
@@ -81,17 +57,9 @@ static void set_resolver(struct netconf *n, const struct names_config *c) {
 
 /* --- for the parts ------------------------------------------------------------------------------------------------ */
 
-/* A configured IPv4 address is "static" to its part; who configured it may have been a fixture. */
-static const char *origin_of(const struct netconf *n, uint8_t family, const char *origin) {
-  bool other = family == AF_INET && !n->by_operator && n->cfg.fixed_origin != NULL;
-  return other && origin != NULL && strcmp(origin, "static") == 0 ? n->cfg.fixed_origin : origin;
-}
-
 void netconf_tell(struct netconf *n, const struct netconf_event *ev) {
-  struct netconf_event told = *ev;
-  told.protocol = origin_of(n, ev->family, ev->protocol);
   if (n->up->event != NULL)
-    n->up->event(n->arg, &told);
+    n->up->event(n->arg, ev);
 }
 
 void netconf_tell_address(struct netconf *n, const struct net_addr *addr, uint8_t prefix_len, const char *origin,
@@ -174,16 +142,11 @@ void netconf_link(struct netconf *n, bool up) {
 /* --- what an operator asks for ------------------------------------------------------------------------------------ */
 
 int netconf_set_static(struct netconf *n, const struct netconf_static *s, const struct names_config *resolver) {
-  bool was = n->by_operator;
   int r = netconf_static_check(s);
+  if (r == 0)
+    r = netconf_ip4_set_static(n->ip4, s);
   if (r < 0)
     return r;
-  n->by_operator = true;
-  r = netconf_ip4_set_static(n->ip4, s);
-  if (r < 0) {
-    n->by_operator = was;
-    return r;
-  }
   if (resolver != NULL)
     set_resolver(n, resolver);
   netconf_changed(n);
@@ -213,7 +176,6 @@ int netconf_release6(struct netconf *n) { return netconf_ip6_release(n->ip6); }
 
 int netconf_reconfigure(struct netconf *n) {
   n->cfg.resolver = n->configured;
-  n->by_operator = false;
   int r = netconf_ip4_reconfigure(n->ip4);
   if (r == 0)
     r = netconf_ip6_configure(n->ip6, n->cfg.ip6, n->cfg.dhcp6, &n->cfg.fixed6);
@@ -230,25 +192,10 @@ void netconf_info(const struct netconf *n, struct netconf_info *ret) {
   *ret = (struct netconf_info){.ifname = info.name, .resolver = &n->resolver};
   netconf_ip4_info(n->ip4, ret);
   netconf_ip6_info(n->ip6, ret);
-  ret->origin = origin_of(n, AF_INET, ret->origin);
-}
-
-struct each_address {
-  const struct netconf *n;
-  void (*fn)(void *arg, const struct netconf_address *a);
-  void *arg;
-};
-
-static void one_address(void *arg, const struct netconf_address *a) {
-  const struct each_address *e = arg;
-  struct netconf_address shown = *a;
-  shown.origin = origin_of(e->n, a->addr.family, a->origin);
-  e->fn(e->arg, &shown);
 }
 
 void netconf_each_address(const struct netconf *n, void (*fn)(void *arg, const struct netconf_address *a), void *arg) {
-  struct each_address e = {n, fn, arg};
-  netconf_ip4_each_address(n->ip4, one_address, &e);
+  netconf_ip4_each_address(n->ip4, fn, arg);
   netconf_ip6_each_address(n->ip6, fn, arg);
 }
 

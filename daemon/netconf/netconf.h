@@ -25,6 +25,7 @@ struct netconf_event {
   uint64_t next_ns;        /* and when, boot-time */
   uint64_t valid_until_ns; /* boot-time; 0: no end, or no address */
 };
+uint64_t netconf_seconds(uint64_t until_ns, uint64_t now_ns); /* to the nearest one; 0 when it is past */
 #define NETCONF_TEXT_MAX 320
 /* One line without the interface's name: "bound: the server granted a lease: 10.0.0.5/24 from 10.0.0.1 for 60 s, renew in
  * 30 s". */

@@ -29,15 +29,19 @@ void ip4_clear_address(struct netconf_ip4 *p, const char *reason) {
   netconf_tell_address(p->n, &was, len, origin, "gone", reason);
 }
 
+static bool is_lease(const char *origin) { return origin != NULL && strcmp(origin, "dhcp") == 0; }
+
+/* A configured address is in force. */
+static bool has_fixed(const struct netconf_ip4 *p) { return p->origin != NULL && !is_lease(p->origin); }
+
 /* Nobody is told when all stays as it is: a renewal is no news. */
 int ip4_set_address(struct netconf_ip4 *p, const struct net_addr *addr, uint8_t len, const struct net_addr *gateway,
                     const char *origin) {
   int r = stack_if_set_ipv4(p->n->iface, addr, len, gateway);
   if (r < 0)
     return r;
-  bool fixed = strcmp(origin, "static") == 0;
   bool same = net_addr_equal(&p->addr, addr) && p->prefix_len == len && p->origin != NULL &&
-              strcmp(p->origin, origin) == 0;
+              is_lease(p->origin) == is_lease(origin);
   p->addr = *addr;
   p->prefix_len = len;
   p->gateway = *gateway;
@@ -45,7 +49,7 @@ int ip4_set_address(struct netconf_ip4 *p, const struct net_addr *addr, uint8_t 
   if (same)
     return 0;
   if (p->guard != NULL)
-    acd_client_guard(p->guard, addr, fixed && p->n->cfg.conflict_keep);
+    acd_client_guard(p->guard, addr, !is_lease(origin) && p->n->cfg.conflict_keep);
   netconf_tell_address(p->n, addr, len, origin, "preferred", NULL);
   return 0;
 }
@@ -107,7 +111,7 @@ static void fixed_refused(struct netconf_ip4 *p, const char *why) {
   p->retry_ns = loop_now(p->n->loop, CLOCK_ID_BOOT) + REFUSED_RETRY_NS;
   loop_timer_set(p->retry, p->retry_ns);
   netconf_tell(p->n, &(struct netconf_event){.section = "interfaces",
-                                             .protocol = "static",
+                                             .protocol = p->fixed_origin,
                                              .family = AF_INET,
                                              .to = "duplicate",
                                              .addr = p->fixed.addr,
@@ -121,7 +125,7 @@ static void fixed_refused(struct netconf_ip4 *p, const char *why) {
 static void lose(struct netconf_ip4 *p, const uint8_t mac[6]) {
   if (p->origin == NULL)
     return;
-  if (strcmp(p->origin, "dhcp") == 0) {
+  if (is_lease(p->origin)) {
     dhcp4_client_conflict(p->dhcp);
     return;
   }
@@ -144,7 +148,7 @@ static void tell_defended(struct netconf_ip4 *p, const uint8_t mac[6]) {
 static void verified(struct netconf_ip4 *p, bool conflict, const uint8_t *mac) {
   if (!conflict || p->origin == NULL)
     return;
-  if (strcmp(p->origin, "static") == 0 && p->n->cfg.conflict_keep)
+  if (has_fixed(p) && p->n->cfg.conflict_keep)
     tell_defended(p, mac);
   else
     lose(p, mac);
@@ -170,7 +174,7 @@ static void on_probed(void *arg, enum acd_action_kind what, const struct net_add
       fixed_take(p);
       break;
     }
-    if (p->origin != NULL && strcmp(p->origin, "static") == 0) /* the one before, which nobody wants any more */
+    if (has_fixed(p)) /* the one before, which nobody wants any more */
       ip4_clear_address(p, "another is configured");
     fixed_refused(p, who_has(mac, "has the address", why));
     break;
@@ -206,7 +210,7 @@ static int open_acd(struct netconf_ip4 *p) {
 /* It comes into force now; a lease stands by. */
 static void fixed_take(struct netconf_ip4 *p) {
   const struct netconf_static *s = &p->fixed;
-  int r = ip4_set_address(p, &s->addr, s->prefix_len, &s->gateway, "static");
+  int r = ip4_set_address(p, &s->addr, s->prefix_len, &s->gateway, p->fixed_origin);
   if (r < 0) {
     fixed_refused(p, r == -EADDRINUSE ? "another interface has the address" : "the stack refuses the address");
     return;
@@ -236,7 +240,7 @@ static void fixed_want(struct netconf_ip4 *p) {
     return;
   }
   p->fixed_state = FIXED_PROBED;
-  netconf_tell_address(p->n, &p->fixed.addr, p->fixed.prefix_len, "static", "tentative", "is it free?");
+  netconf_tell_address(p->n, &p->fixed.addr, p->fixed.prefix_len, p->fixed_origin, "tentative", "is it free?");
   probe(p, PROBE_FIXED, &p->fixed.addr);
 }
 
@@ -248,13 +252,19 @@ static void on_retry(void *arg) {
 
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
+static void take_configuration(struct netconf_ip4 *p) {
+  const struct netconf_config *cfg = &p->n->cfg;
+  p->mode = cfg->mode;
+  p->fixed = cfg->fixed;
+  p->fixed_origin = cfg->fixed_origin != NULL ? cfg->fixed_origin : "static";
+}
+
 int netconf_ip4_new(struct netconf *n, struct netconf_ip4 **ret) {
   struct netconf_ip4 *p = calloc(1, sizeof(*p));
   if (p == NULL)
     return -ENOMEM;
   p->n = n;
-  p->mode = n->cfg.mode;
-  p->fixed = n->cfg.fixed;
+  take_configuration(p);
   int r = loop_timer_new(n->loop, CLOCK_ID_BOOT, on_retry, p, &p->retry);
   if (r == 0)
     r = open_acd(p);
@@ -317,6 +327,7 @@ int netconf_ip4_set_static(struct netconf_ip4 *p, const struct netconf_static *s
   }
   p->mode = NETCONF_STATIC;
   p->fixed = *s;
+  p->fixed_origin = "static";
   if (p->dhcp != NULL && was_fixed)
     dhcp4_client_inform(p->dhcp, &(struct net_addr){0});
   if (!p->n->link) {
@@ -343,7 +354,7 @@ int netconf_ip4_use_dhcp(struct netconf_ip4 *p) {
   p->mode = NETCONF_DHCP;
   fixed_leave(p);
   dhcp4_client_inform(p->dhcp, &(struct net_addr){0});
-  if (p->origin != NULL && strcmp(p->origin, "static") == 0) {
+  if (has_fixed(p)) {
     ip4_clear_address(p, "DHCP is asked instead");
     ip4_bring(p, NULL);
   }
@@ -357,8 +368,7 @@ int netconf_ip4_reconfigure(struct netconf_ip4 *p) {
   fixed_leave(p);
   probe_end(p, PROBE_IN_FORCE);
   ip4_dhcp_reset(p, why);
-  p->mode = p->n->cfg.mode;
-  p->fixed = p->n->cfg.fixed;
+  take_configuration(p);
   ip4_bring(p, NULL);
   if (p->mode != NETCONF_STATIC || !net_addr_equal(&p->addr, &p->fixed.addr))
     ip4_clear_address(p, why);
@@ -399,7 +409,7 @@ void netconf_ip4_each_address(const struct netconf_ip4 *p, void (*fn)(void *arg,
     a = of_lease(&m->lease, "preferred", NULL);
   if (p->addr.family != 0)
     fn(arg, &a);
-  a = (struct netconf_address){.addr = p->fixed.addr, .prefix_len = p->fixed.prefix_len, .origin = "static"};
+  a = (struct netconf_address){.addr = p->fixed.addr, .prefix_len = p->fixed.prefix_len, .origin = p->fixed_origin};
   a.state = p->fixed_state == FIXED_PROBED ? "tentative" : "duplicate";
   a.why = p->fixed_state == FIXED_REFUSED ? p->fixed_why : NULL;
   if (p->mode == NETCONF_STATIC && (p->fixed_state == FIXED_PROBED || p->fixed_state == FIXED_REFUSED))

@@ -25,6 +25,7 @@ struct netconf_ip4 {
   struct netconf *n;
   enum netconf_mode mode;
   struct netconf_static fixed;
+  const char *fixed_origin; /* "static", or another one's that the configuration names */
   enum fixed_state fixed_state;
   char fixed_why[WHY_MAX]; /* FIXED_REFUSED */
   struct loop_timer *retry;

@@ -16,7 +16,6 @@ struct netconf {
   void *arg;
   struct loop_task begin;
   bool begun, link;
-  bool by_operator; /* the static address is not the configured one */
   struct netconf_ip4 *ip4;
   struct netconf_ip6 *ip6;
   struct names_config configured; /* cfg.resolver as it was at first */

@@ -5,6 +5,7 @@
 
 #include "base/util.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -66,9 +67,9 @@ const char *dhcp_state_name(enum dhcp_state s) {
   return "off";
 }
 
-/* To the nearest second: a lease of 60 s is one of 60 s for half a second. */
-static unsigned long long seconds(uint64_t until_ns, uint64_t now) {
-  return until_ns > now ? (unsigned long long)((until_ns - now + NSEC_PER_SEC / 2) / NSEC_PER_SEC) : 0;
+/* A lease of 60 s is one of 60 s for half a second. */
+uint64_t netconf_seconds(uint64_t until_ns, uint64_t now_ns) {
+  return until_ns > now_ns ? (until_ns - now_ns + NSEC_PER_SEC / 2) / NSEC_PER_SEC : 0;
 }
 
 _printf_(3, 4) static void append(char *buf, size_t *used, const char *fmt, ...) {
@@ -87,7 +88,7 @@ static void append_lease(char *buf, size_t *used, const struct netconf_event *ev
     append(buf, used, "%s %s", ev->addr.family != 0 ? " from" : strcmp(ev->protocol, "ra") == 0 ? ", router" : ", server",
            net_addr_format(&ev->server, addr));
   if (ev->addr.family != 0 && ev->valid_until_ns != 0)
-    append(buf, used, " for %llu s", seconds(ev->valid_until_ns, now));
+    append(buf, used, " for %" PRIu64 " s", netconf_seconds(ev->valid_until_ns, now));
   else if (ev->addr.family != 0)
     append(buf, used, " for ever");
 }
@@ -105,6 +106,6 @@ const char *netconf_event_text(const struct netconf_event *ev, uint64_t now_ns, 
   append(buf, &used, "%s %s: %s", ev->protocol, ev->to, ev->reason != NULL ? ev->reason : "no reason given");
   append_lease(buf, &used, ev, now_ns);
   if (ev->next != NULL)
-    append(buf, &used, ", %s in %llu s", ev->next, seconds(ev->next_ns, now_ns));
+    append(buf, &used, ", %s in %" PRIu64 " s", ev->next, netconf_seconds(ev->next_ns, now_ns));
   return buf;
 }
