@@ -1,43 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * UDP and ICMP echo of the stack, between two interfaces and against a wire that lies.
  */
-#include "stack_util.h"
+#include "stack_seen.h"
 #include "stack_wire_open.h"
 
-struct seen {
-  unsigned n, errors, ended, events;
-  int error;
-  struct net_endpoint from, to, remote;
-  size_t len;
-  uint8_t data[2048];
-  struct stack_echo_event ev;
-};
-
-static void on_received(void *arg, const struct net_endpoint *from, const struct net_endpoint *to, const uint8_t *data,
-                        size_t len) {
-  struct seen *s = arg;
-  s->n++;
-  s->from = *from;
-  s->to = *to;
-  s->len = len;
-  memcpy(s->data, data, MIN(len, sizeof s->data));
-}
-static void on_error(void *arg, const struct net_endpoint *remote, int error) {
-  struct seen *s = arg;
-  s->errors++;
-  s->error = error;
-  s->remote = *remote;
-}
-static void on_ended(void *arg) { ((struct seen *)arg)->ended++; }
-static void on_echo(void *arg, const struct stack_echo_event *ev) {
-  struct seen *s = arg;
-  s->events++;
-  s->ev = *ev;
-  s->len = ev->len;
-  memcpy(s->data, ev->payload ? ev->payload : (const uint8_t *)"", MIN(ev->len, sizeof s->data));
-}
-
-static const struct stack_udp_ops ops = {.received = on_received, .error = on_error, .ended = on_ended};
 static struct seen a, b;
 
 TestSuite(stack_dgram, .timeout = 30);
@@ -47,10 +13,10 @@ Test(stack_dgram, udp_there_and_back) {
   struct stack_udp *ua, *ub, *x;
   net_open(&n, NULL);
   struct net_endpoint la = ep(n.addr_a, 0), lb = ep(n.addr_b, 53), foreign = ep(addr_of("10.9.9.9"), 1);
-  cr_assert_eq(stack_udp_open(n.s, &la, &ops, &a, &ua), 0);
-  cr_assert_eq(stack_udp_open(n.s, &lb, &ops, &b, &ub), 0);
-  cr_expect_eq(stack_udp_open(n.s, &lb, &ops, &b, &x), -EADDRINUSE);
-  cr_expect_eq(stack_udp_open(n.s, &foreign, &ops, &b, &x), -EADDRNOTAVAIL);
+  cr_assert_eq(stack_udp_open(n.s, &la, &seen_ops, &a, &ua), 0);
+  cr_assert_eq(stack_udp_open(n.s, &lb, &seen_ops, &b, &ub), 0);
+  cr_expect_eq(stack_udp_open(n.s, &lb, &seen_ops, &b, &x), -EADDRINUSE);
+  cr_expect_eq(stack_udp_open(n.s, &foreign, &seen_ops, &b, &x), -EADDRNOTAVAIL);
   cr_expect_geq(stack_udp_local(ua).port, 32768);
   cr_expect_eq(stats_of(&n).udp, 2);
   cr_assert_eq(stack_udp_send(ua, &lb, "question", 8), 0);
@@ -101,7 +67,7 @@ Test(stack_dgram, the_next_port_is_no_neighbour_of_the_last) {
   unsigned next = 0;
   net_open(&n, NULL);
   for (int i = 0; i < 20; i++) {
-    cr_assert_eq(stack_udp_open(n.s, NULL, &ops, &a, &u[i]), 0);
+    cr_assert_eq(stack_udp_open(n.s, NULL, &seen_ops, &a, &u[i]), 0);
     next += i > 0 && stack_udp_local(u[i]).port == stack_udp_local(u[i - 1]).port + 1;
   }
   cr_expect_lt(next, 3);
@@ -116,9 +82,9 @@ Test(stack_dgram, udp_without_an_address) {
   struct stack_udp *u, *x;
   cr_assert_eq(wire_open(&w), 0);
   stack_if_clear_ipv4(w.i);
-  cr_expect_eq(stack_udp_open(w.s, NULL, &ops, &a, &x), -ENONET);
-  cr_assert_eq(stack_udp_open_if(w.i, AF_INET, 68, &ops, &a, &u), 0);
-  cr_expect_eq(stack_udp_open_if(w.i, AF_INET, 68, &ops, &a, &x), -EADDRINUSE);
+  cr_expect_eq(stack_udp_open(w.s, NULL, &seen_ops, &a, &x), -ENONET);
+  cr_assert_eq(stack_udp_open_if(w.i, AF_INET, 68, &seen_ops, &a, &u), 0);
+  cr_expect_eq(stack_udp_open_if(w.i, AF_INET, 68, &seen_ops, &a, &x), -EADDRINUSE);
   struct net_endpoint all = ep(net_addr_v4(0xffffffff), 67);
   cr_assert_eq(stack_udp_send(u, &all, "discover", 8), 0);
   wire_run(&w, 10 * MS);
@@ -155,7 +121,7 @@ Test(stack_dgram, echo_is_answered_by_the_stack) {
   struct net n;
   struct stack_echo *e;
   net_open(&n, NULL);
-  cr_assert_eq(stack_echo_open(n.s, on_echo, &a, &e), 0);
+  cr_assert_eq(stack_echo_open(n.s, seen_echo, &a, &e), 0);
   static uint8_t most[1473];
   cr_expect_eq(stack_echo_send(e, &n.addr_b, 1, 0, most, 1473), -EMSGSIZE);
   cr_assert_eq(stack_echo_send(e, &n.addr_b, 7, 0, most, 1472), 0);
@@ -189,7 +155,7 @@ Test(stack_dgram, echo_hears_only_what_answers_it) {
   struct stack_stats st;
   cr_assert_eq(wire_open(&w), 0);
   wire_arp(&w, 2, WIRE_PEER, WIRE_OWN);
-  cr_assert_eq(stack_echo_open(w.s, on_echo, &a, &e), 0);
+  cr_assert_eq(stack_echo_open(w.s, seen_echo, &a, &e), 0);
   cr_assert_eq(stack_echo_send(e, &peer, 3, 5, "hello", 5), 0);
   wire_run(&w, 10 * MS);
   if (wire_get(wire_last(&w, 0) + 12, 2) != 0x0800) { /* first it asked who we are */

@@ -2,7 +2,7 @@
  * IPv6 addresses of an interface: what each state allows, the groups that follow, what is not for us, and that an idle
  * address costs nothing.
  */
-#include "stack_util.h"
+#include "stack_seen.h"
 #include "stack_wire_open.h"
 #include "stack_wire6.h"
 
@@ -26,24 +26,6 @@ static void teardown(void) {
   wire_close(&w);
 }
 TestSuite(stack_if6, .init = setup, .fini = teardown, .timeout = 60);
-
-struct seen {
-  unsigned n, ended;
-  struct net_endpoint from, to;
-  size_t len;
-  uint8_t data[4096];
-};
-static void on_received(void *arg, const struct net_endpoint *from, const struct net_endpoint *to, const uint8_t *data,
-                        size_t len) {
-  struct seen *s = arg;
-  s->n++;
-  s->from = *from;
-  s->to = *to;
-  s->len = len;
-  memcpy(s->data, data, MIN(len, sizeof s->data));
-}
-static void on_ended(void *arg) { ((struct seen *)arg)->ended++; }
-static const struct stack_udp_ops ops = {.received = on_received, .ended = on_ended};
 
 static void prefer(const char *a, uint8_t len) {
   struct net_addr addr = wire6_addr(a);
@@ -148,8 +130,8 @@ Test(stack_if6, a_tentative_address_is_not_used) {
   wire6_nd(&w, "::", "ff02::1:ff00:1", 135, 0, WIRE6_OWN, 0);
   wire6_udp(&w, WIRE6_PEER, WIRE6_OWN, 547, 546, "x", 1);
   cr_expect_eq(w.n, before);
-  cr_expect_eq(stack_udp_open(w.s, &at, &ops, &seen, &u), -EADDRNOTAVAIL);
-  cr_assert_eq(stack_udp_open_if(w.i, AF_INET6, 546, &ops, &seen, &u), 0);
+  cr_expect_eq(stack_udp_open(w.s, &at, &seen_ops, &seen, &u), -EADDRNOTAVAIL);
+  cr_assert_eq(stack_udp_open_if(w.i, AF_INET6, 546, &seen_ops, &seen, &u), 0);
   cr_expect_eq(stack_udp_send(u, &to, "x", 1), -EADDRNOTAVAIL);
   cr_assert_eq(stack_if_set_ipv6(w.i, &own, 64, STACK_ADDR_PREFERRED), 0);
   wire6_nd(&w, WIRE6_PEER, "ff02::1:ff00:1", 135, 0, WIRE6_OWN, WIRE6_SLLA);
@@ -256,7 +238,7 @@ Test(stack_if6, martians_are_refused_and_counted) {
   struct stack_udp *u;
   prefer(WIRE6_OWN, 64);
   wire_run(&w, 10 * SEC);
-  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.port = 9}, &ops, &seen, &u), 0);
+  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.port = 9}, &seen_ops, &seen, &u), 0);
   unsigned before = w.n;
   for (size_t k = 0; k < ARRAY_SIZE(bad); k++) {
     wire6_udp(&w, bad[k].src, bad[k].dst, 9, 9, "x", 1);
@@ -296,8 +278,8 @@ Test(stack_if6, the_strong_host_model) {
   cr_assert_eq(stack_if_set_routes(n.a, AF_INET6, &to_b, 1), 0);
   cr_assert_eq(stack_if_set_routes(n.b, AF_INET6, &to_b, 1), 0);
   struct net_endpoint at_b = ep(b, 7), from_a = ep(c, 8), at_a = ep(a, 9);
-  cr_assert_eq(stack_udp_open(n.s, &at_b, &ops, &seen, &u), 0);
-  cr_assert_eq(stack_udp_open(n.s, &from_a, &ops, &seen, &v), 0);
+  cr_assert_eq(stack_udp_open(n.s, &at_b, &seen_ops, &seen, &u), 0);
+  cr_assert_eq(stack_udp_open(n.s, &from_a, &seen_ops, &seen, &v), 0);
   cr_assert_eq(stack_udp_send(v, &at_b, "over the wire", 13), 0);
   run(&n, SEC);
   cr_expect_eq(seen.n, 1);
@@ -323,8 +305,8 @@ Test(stack_if6, datagrams_over_link_local_addresses) {
   cr_assert_eq(stack_if_set_ipv6(n.a, &a, 64, STACK_ADDR_PREFERRED), 0);
   cr_assert_eq(stack_if_set_ipv6(n.b, &b, 64, STACK_ADDR_PREFERRED), 0);
   struct net_endpoint to_b = ep(b, 547), to_a = ep(a, 546), all = ep(wire6_addr("ff02::1"), 546);
-  cr_assert_eq(stack_udp_open_if(n.a, AF_INET6, 546, &ops, &seen, &u), 0);
-  cr_assert_eq(stack_udp_open_if(n.b, AF_INET6, 547, &ops, &seen, &v), 0);
+  cr_assert_eq(stack_udp_open_if(n.a, AF_INET6, 546, &seen_ops, &seen, &u), 0);
+  cr_assert_eq(stack_udp_open_if(n.b, AF_INET6, 547, &seen_ops, &seen, &v), 0);
   cr_assert_eq(stack_udp_send(u, &to_b, "solicit", 7), 0);
   run(&n, 10 * MS);
   cr_assert_eq(seen.n, 1);
@@ -355,8 +337,8 @@ Test(stack_if6, a_socket_of_both_families) {
   static struct seen seen;
   struct stack_udp *u, *v6;
   prefer(WIRE6_OWN, 64);
-  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.port = 9}, &ops, &seen, &u), 0);
-  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.addr = wire6_addr("::"), .port = 10}, &ops, &seen, &v6), 0);
+  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.port = 9}, &seen_ops, &seen, &u), 0);
+  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.addr = wire6_addr("::"), .port = 10}, &seen_ops, &seen, &v6), 0);
   wire6_udp(&w, WIRE6_PEER, WIRE6_OWN, 1, 9, "x", 1);
   cr_expect_eq(seen.n, 1);
   cr_expect_eq(seen.from.addr.family, AF_INET6);
@@ -386,8 +368,8 @@ Test(stack_if6, a_lost_address_ends_what_is_bound_to_it) {
   struct net_addr other = wire6_addr("2001:db8::1");
   prefer(WIRE6_OWN, 64);
   prefer("2001:db8::1", 64);
-  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.addr = own, .port = 9}, &ops, &gone, &u), 0);
-  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.addr = other, .port = 9}, &ops, &stays, &v), 0);
+  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.addr = own, .port = 9}, &seen_ops, &gone, &u), 0);
+  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.addr = other, .port = 9}, &seen_ops, &stays, &v), 0);
   cr_assert_eq(stack_if_set_ipv6(w.i, &own, 64, STACK_ADDR_DEPRECATED), 0);
   cr_assert_eq(stack_if_set_ipv6(w.i, &own, 64, STACK_ADDR_PREFERRED), 0);
   cr_assert_eq(stack_if_set_ipv6(w.i, &own, 64, STACK_ADDR_TENTATIVE), 0);
@@ -409,7 +391,7 @@ Test(stack_if6, packets_that_wait_go_with_their_source) {
   struct net_endpoint to = ep(peer, 9);
   prefer(WIRE6_OWN, 64);
   prefer("fe80::2", 64);
-  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.addr = own, .port = 9}, &ops, &seen, &u), 0);
+  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.addr = own, .port = 9}, &seen_ops, &seen, &u), 0);
   cr_assert_eq(stack_udp_send(u, &to, "x", 1), 0);
   cr_assert_eq(stack_if_remove_ipv6(w.i, &own), 0);
   unsigned before = w.n;
@@ -433,7 +415,7 @@ Test(stack_if6, an_idle_address_wakes_nobody) {
   static struct seen seen;
   prefer(WIRE6_OWN, 64);
   prefer("2001:db8::1", 64);
-  cr_assert_eq(stack_udp_open_if(w.i, AF_INET6, 546, &ops, &seen, &u), 0);
+  cr_assert_eq(stack_udp_open_if(w.i, AF_INET6, 546, &seen_ops, &seen, &u), 0);
   wire6_nd(&w, WIRE6_PEER, "ff02::1:ff00:1", 135, 0, WIRE6_OWN, WIRE6_SLLA);
   cr_assert_eq(stack_udp_send(u, &(struct net_endpoint){.addr = peer, .port = 547}, "x", 1), 0);
   wire_run(&w, 30 * SEC);

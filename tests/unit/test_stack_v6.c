@@ -2,6 +2,7 @@
  * TCP, listeners, UDP and echo over IPv6, between two interfaces of one stack: what they do over IPv4 they do here.
  */
 #include "stack_end.h"
+#include "stack_seen.h"
 #include "stack_util6.h"
 
 static struct net net;
@@ -302,37 +303,6 @@ Test(stack_v6, one_address_by_number_ends_with_it) {
 
 /* --- datagrams -------------------------------------------------------------------------------------------------- */
 
-struct seen {
-  unsigned n, errors, events;
-  int error;
-  struct net_endpoint from, to, remote;
-  size_t len;
-  uint8_t data[9000];
-  struct stack_echo_event ev;
-};
-static void on_received(void *arg, const struct net_endpoint *from, const struct net_endpoint *to, const uint8_t *data,
-                        size_t len) {
-  struct seen *s = arg;
-  s->n++;
-  s->from = *from;
-  s->to = *to;
-  s->len = len;
-  memcpy(s->data, data, MIN(len, sizeof s->data));
-}
-static void on_error(void *arg, const struct net_endpoint *remote, int error) {
-  struct seen *s = arg;
-  s->errors++;
-  s->error = error;
-  s->remote = *remote;
-}
-static void on_echo(void *arg, const struct stack_echo_event *ev) {
-  struct seen *s = arg;
-  s->events++;
-  s->ev = *ev;
-  s->len = ev->len;
-  memcpy(s->data, ev->payload ? ev->payload : (const uint8_t *)"", MIN(ev->len, sizeof s->data));
-}
-static const struct stack_udp_ops udp_ops = {.received = on_received, .error = on_error};
 static struct seen a, b;
 
 Test(stack_v6, udp_there_and_back) {
@@ -341,8 +311,8 @@ Test(stack_v6, udp_there_and_back) {
   static uint8_t big[9000];
   for (size_t i = 0; i < sizeof big; i++)
     big[i] = (uint8_t)(i * 7);
-  cr_assert_eq(stack_udp_open(net.s, &la, &udp_ops, &a, &ua), 0);
-  cr_assert_eq(stack_udp_open(net.s, &lb, &udp_ops, &b, &ub), 0);
+  cr_assert_eq(stack_udp_open(net.s, &la, &seen_ops, &a, &ua), 0);
+  cr_assert_eq(stack_udp_open(net.s, &lb, &seen_ops, &b, &ub), 0);
   cr_assert_eq(stack_udp_send(ua, &lb, "question", 8), 0);
   run(&net, 2 * SEC);
   cr_expect_eq(b.n, 1);
@@ -376,7 +346,7 @@ Test(stack_v6, echo_there_and_back) {
   static uint8_t payload[1452];
   for (size_t i = 0; i < sizeof payload; i++)
     payload[i] = (uint8_t)(i * 3);
-  cr_assert_eq(stack_echo_open(net.s, on_echo, &a, &e), 0);
+  cr_assert_eq(stack_echo_open(net.s, seen_echo, &a, &e), 0);
   /* One interface prefers to send to what it does not own itself: from a to b. */
   cr_assert_eq(stack_echo_send(e, &net.addr_b, 7, 9, payload, 1452), 0);
   run(&net, 2 * SEC);
