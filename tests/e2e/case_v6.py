@@ -29,6 +29,8 @@ class V6Lab(Lab):
         for line in (f"address add {FAR6}/64 dev eth0 nodad", "route add default via 2001:db8:98::1"):
             sh("ip", "-6", "-n", "far", *line.split())
         sh("ip", "link", "set", "far0", "mtu", str(mtu))
+        # The kernel asks for its neighbour once its own link-local address is verified.
+        wire.until(lambda: sh("ping", "-6", "-c", "1", "-W", "1", FAR6, check=False).returncode == 0, 20)
 
     def started(self):
         self.start()

@@ -100,7 +100,7 @@ def decode(message, data):
         if kind in SCHEMA.messages:
             value = decode(kind, value)
         elif kind == "string":
-            value = value.decode()
+            value = value.decode(errors="surrogateescape")  # it may hold any bytes: docs/PROTOCOL.md
         elif kind == "bool":
             value = bool(value)
         if repeated:
