@@ -28,7 +28,7 @@ class Daemon:
         """Rights for what the figures and the load do, no more."""
         lines = {"static": f"device = tap\nifname = {self.tap}\nmode = static\naddress = {self.net}.{self.host}/24\n"
                            "conflict-detection = no\nipv6 = off\n",
-                 "dhcp": "\n".join([f"device = tap\nifname = {self.tap}\nmode = dhcp", *self.lines, ""]),
+                 "dhcp": "\n".join([f"device = tap\nifname = {self.tap}\nmode = dhcp\nipv6 = off", *self.lines, ""]),
                  "slirp": "device = slirp\nhost-loopback = yes\nforward = tcp:127.0.0.1:7079-7078\n"}[self.mode]
         resolver = "" if self.mode == "slirp" else f"[resolver]\nservers = {self.net}.1\n"
         with open(os.path.join(self.dir, "capnetd.conf"), "w", encoding="ascii") as f:
