@@ -13,6 +13,7 @@ tests_unit_test_rpc_hostile_SOURCES = tests/unit/test_rpc_hostile.c $(RPC_UTIL)
 tests_unit_test_rpc_uv_SOURCES = tests/unit/test_rpc_uv.c $(RPC_UTIL)
 CRITERION_TESTS += tests/unit/test_loop
 CRITERION_TESTS += tests/unit/test_loop_busy
+CRITERION_TESTS += tests/unit/test_readiness
 CRITERION_TESTS += tests/unit/test_base_net
 CRITERION_TESTS += tests/unit/test_base_log
 CRITERION_TESTS += tests/unit/test_nic_memory

@@ -217,7 +217,7 @@ void status_daemon(struct cap_status_room *room, struct status_page *p) {
   m->calls_parked = rpc.calls;
   m->descriptors = open_descriptors();
   m->has_sockets = 1;
-  m->no_sockets = (char *)flow_no_sockets(room->flows);
+  m->no_sockets = (char *)flow_why_no_sockets(room->flows);
   m->sockets = !m->no_sockets;
   if (m->counters) {
     stack_counters(room, p, m);

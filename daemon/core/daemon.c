@@ -8,6 +8,7 @@
 #include "core/grants.h"
 #include "core/interfaces.h"
 #include "core/privilege.h"
+#include "core/readiness.h"
 #include "core/report.h"
 #include "core/server.h"
 
@@ -29,6 +30,8 @@ struct daemon {
   struct cap_status_room status;
   struct caps *caps;
   struct offers *offers;
+  struct readiness *readiness;
+  struct loop_task look; /* whether configured addresses are settled, when the turn is over that changed one */
   struct watchdog *watchdog;
   int exit_code;
   bool again; /* a reload was asked for while one was under way */
@@ -36,8 +39,11 @@ struct daemon {
 
 /* --- signals and reload ------------------------------------------------------------------------------------------------------------ */
 
+/* Also after a reload, but not before its time. */
 static void say_ready(struct daemon *d) {
   char text[64];
+  if (!readiness_reached(d->readiness))
+    return;
   (void)snprintf(text, sizeof text, "%u interfaces, %u grants", d->cfg->n_interfaces, offers_count(d->offers));
   report_ready(text);
 }
@@ -93,11 +99,45 @@ static void on_reload(void *arg, int signo) {
   }
 }
 
+static void on_ready(void *arg) {
+  struct daemon *d = arg;
+  log_notice("ready: %u interfaces, %u grants at %s/grants", d->cfg->n_interfaces, offers_count(d->offers), d->opt->runtime_dir);
+  say_ready(d);
+}
+
+static void on_look(void *arg) {
+  struct daemon *d = arg;
+  if (interfaces_settled(d->interfaces))
+    readiness_reach(d->readiness, READINESS_ADDRESSES);
+}
+
+static void on_changed(void *arg) {
+  struct daemon *d = arg;
+  loop_task_queue(d->loop, &d->look);
+}
+
 static void on_device_gone(void *arg) {
   struct daemon *d = arg;
   log_error("no device is left: the daemon ends, so that the service manager can start it again");
   d->exit_code = EXIT_DEVICE;
   loop_stop(d->loop);
+}
+
+static const struct interfaces_upcalls interfaces_upcalls = {.changed = on_changed, .gone = on_device_gone};
+
+/* Whether data descriptors can be real sockets is known. */
+static void on_sealed(void *arg) {
+  struct daemon *d = arg;
+  const char *why = seal_why_not(d->seal);
+  if (why && d->cfg->sockets == CONFIG_SOCKETS_REAL) {
+    log_error("the configuration says sockets = real, but %s", why);
+    d->exit_code = EXIT_CONFIG;
+    loop_stop(d->loop);
+    return;
+  }
+  if (why)
+    log_warning("data descriptors are stream pairs, not real sockets: %s", why);
+  readiness_reach(d->readiness, READINESS_SOCKETS);
 }
 
 static int watch_signals(struct daemon *d) {
@@ -118,7 +158,7 @@ static int make_rooms(struct daemon *d) {
   if (r == 0)
     r = flow_table_new(d->loop, d->stack, &d->flows);
   if (r == 0 && d->seal)
-    r = seal_join(d->seal, d->loop);
+    r = seal_join(d->seal, d->loop, on_sealed, d);
   if (r < 0)
     return r;
   flow_table_set_seal(d->flows, d->seal, d->no_seal);
@@ -165,22 +205,17 @@ static int lock_runtime(struct daemon *d) {
   return r;
 }
 
-/* The helper inherits what is open now, and closes it. */
+/* First of all that takes time: the helper makes its namespaces while we do the rest. */
 static int start_seal(struct daemon *d, const struct privilege *p) {
   const struct seal_config cfg = {.change_ids = p->change, .uid = p->uid, .gid = p->gid};
   if (d->cfg->sockets == CONFIG_SOCKETS_PAIR) {
     (void)snprintf(d->no_seal, sizeof d->no_seal, "the configuration says sockets = pair");
     return 0;
   }
-  int r = seal_start(&cfg, &d->seal, d->no_seal);
-  if (r == 0)
-    return 0;
-  if (d->cfg->sockets == CONFIG_SOCKETS_REAL) {
-    log_error("the configuration says sockets = real, but %s", d->no_seal);
-    return r;
-  }
-  log_warning("data descriptors are stream pairs, not real sockets: %s", d->no_seal);
-  return 0;
+  int r = seal_start(&cfg, &d->seal);
+  if (r < 0)
+    log_error("the helper process of sealed namespaces cannot be started: %s", strerror(-r));
+  return r;
 }
 
 static int hand_directories_over(struct daemon *d, const struct privilege *p) {
@@ -231,15 +266,16 @@ static int become_small(struct daemon *d) {
   r = lock_runtime(d);
   if (r < 0)
     return r;
+  r = start_seal(d, &p);
+  if (r < 0)
+    return r;
   privilege_raise_descriptors();
   r = interfaces_open(d->loop, d->cfg, &p, &d->interfaces);
   if (r < 0) {
     d->exit_code = EXIT_DEVICE;
     return r;
   }
-  r = start_seal(d, &p);
-  if (r == 0)
-    r = hand_directories_over(d, &p);
+  r = hand_directories_over(d, &p);
   if (r == 0)
     hand_state_over(d, &p);
   return r < 0 ? r : drop_privileges(&p);
@@ -254,7 +290,13 @@ static int start(struct daemon *d, struct grant_set **set) {
   if (r == 0)
     r = make_rooms(d);
   if (r == 0)
-    r = interfaces_start(d->interfaces, d->stack, d->names, &d->status, d->state_dir, on_device_gone, d);
+    r = readiness_new(d->loop, on_ready, d, &d->readiness);
+  if (r == 0 && !d->seal)
+    readiness_reach(d->readiness, READINESS_SOCKETS);
+  if (r == 0)
+    r = interfaces_start(d->interfaces, d->stack, d->names, &d->status, d->state_dir, &interfaces_upcalls, d);
+  if (r == 0)
+    on_changed(d); /* where there is nothing to try */
   if (r == 0)
     r = offers_new(d->caps, d->opt->runtime_dir, TAKE_PTR(*set), &d->offers);
   if (r == 0)
@@ -266,6 +308,8 @@ static int start(struct daemon *d, struct grant_set **set) {
 
 static void stop(struct daemon *d) {
   d->watchdog = watchdog_free(d->watchdog);
+  d->readiness = readiness_free(d->readiness);
+  loop_task_cancel(&d->look);
   if (d->caps)
     caps_shutdown(d->caps);
   d->offers = offers_free(d->offers);
@@ -283,13 +327,11 @@ static void stop(struct daemon *d) {
 
 int daemon_run(const struct daemon_options *opt, struct config *cfg, struct grant_set *set) {
   struct daemon d = {.opt = opt, .cfg = cfg, .lock = -1};
+  loop_task_init(&d.look, on_look, &d);
   int r = start(&d, &set);
   set = grants_free(set);
-  if (r == 0) {
-    log_notice("ready: %u interfaces, %u grants at %s/grants", d.cfg->n_interfaces, offers_count(d.offers), opt->runtime_dir);
-    say_ready(&d);
+  if (r == 0)
     r = loop_run(d.loop);
-  }
   if (r < 0 && d.exit_code == 0)
     d.exit_code = EXIT_CONFIG;
   stop(&d);

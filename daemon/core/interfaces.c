@@ -31,8 +31,8 @@ struct interfaces {
   struct cap_interfaces out;
   struct names *names;
   struct cap_status_room *status;
-  void (*gone)(void *arg);
-  void *gone_arg;
+  const struct interfaces_upcalls *up;
+  void *up_arg;
 };
 
 /* --- what changes ------------------------------------------------------------------------------------------------------------------ */
@@ -91,6 +91,7 @@ static void on_event(void *arg, const struct netconf_event *ev) {
                                                           .transition = ev});
   if (strcmp(ev->section, "interfaces") == 0)
     cap_status_event(i->all->status, &(struct status_event){.section = "routes", .text = "routes follow the address"});
+  i->all->up->changed(i->all->up_arg);
 }
 
 static void on_resolver(void *arg, const struct names_config *cfg) {
@@ -136,6 +137,7 @@ static void on_link(void *arg, bool up) {
   tell_state(i, LOG_LVL_NOTICE, up ? "up" : "down", up ? "link is up" : "link is down", NULL);
   if (i->netconf)
     netconf_link(i->netconf, up);
+  i->all->up->changed(i->all->up_arg);
 }
 
 static void on_mtu(void *arg) {
@@ -186,9 +188,10 @@ static void on_gone(void *arg, int error) {
   tell_state(i, LOG_LVL_ERROR, "gone", "the device is gone", why_gone(i, error));
   drop_netconf(i);
   if (i->all->out.n == 0) {
-    i->all->gone(i->all->gone_arg);
+    i->all->up->gone(i->all->up_arg);
     return;
   }
+  i->all->up->changed(i->all->up_arg);
   on_resolver(i, NULL);
   log_warning("%s is lost until the daemon is started again, the other interfaces go on", i->cfg->name);
 }
@@ -264,6 +267,8 @@ static const char *hint(const struct config_interface *c, int error) {
     return " (a TAP needs CAP_NET_ADMIN, or a persistent one owned by this user)";
   if (error == -EADDRINUSE)
     return " (a port of forward= is in use)";
+  if (error == -ELIBACC)
+    return " (libslirp 4, which makes the embedded network, is not installed)";
   return "";
 }
 
@@ -323,18 +328,15 @@ static int start_one(struct interface *i, struct stack *stack, const char *state
   if (r < 0)
     return r;
   i->all->out.list[i->all->out.n++] = i->netconf;
-  struct netconf_info info;
-  netconf_info(i->netconf, &info);
-  on_resolver(i, info.resolver);
   return 0;
 }
 
 int interfaces_start(struct interfaces *is, struct stack *stack, struct names *names, struct cap_status_room *status,
-                     const char *state_dir, void (*gone)(void *arg), void *arg) {
+                     const char *state_dir, const struct interfaces_upcalls *up, void *arg) {
   is->names = names;
   is->status = status;
-  is->gone = gone;
-  is->gone_arg = arg;
+  is->up = up;
+  is->up_arg = arg;
   if (is->links && nic_links_start(is->links, is->loop) < 0)
     log_warning("what happens to devices is not heard");
   for (unsigned k = 0; k < is->n; k++) {
@@ -345,6 +347,13 @@ int interfaces_start(struct interfaces *is, struct stack *stack, struct names *n
     }
   }
   return 0;
+}
+
+bool interfaces_settled(const struct interfaces *is) {
+  for (unsigned k = 0; k < is->n; k++)
+    if (is->list[k].netconf && !netconf_settled(is->list[k].netconf))
+      return false;
+  return true;
 }
 
 struct cap_interfaces *interfaces_list(struct interfaces *is) { return &is->out; }

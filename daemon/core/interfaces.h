@@ -14,10 +14,14 @@ struct interfaces;
 /* Stage 2 of privilege.c: opens each device; nothing is read from it yet. Child processes become who the daemon will be.
  * A failure was logged. */
 int interfaces_open(struct loop *loop, const struct config *cfg, const struct privilege *who, struct interfaces **ret);
-/* Puts the devices under the stack and starts their configuration. gone is called when the last device cannot be used any
- * more, nor be opened again. */
+struct interfaces_upcalls {
+  loop_fn changed; /* an address, a link or a device */
+  loop_fn gone;    /* the last device cannot be used any more, nor be opened again */
+};
+/* Puts the devices under the stack and starts their configuration. */
 int interfaces_start(struct interfaces *is, struct stack *stack, struct names *names, struct cap_status_room *status,
-                     const char *state_dir, void (*gone)(void *arg), void *arg);
+                     const char *state_dir, const struct interfaces_upcalls *up, void *arg);
+bool interfaces_settled(const struct interfaces *is); /* netconf_settled, each */
 struct cap_interfaces *interfaces_list(struct interfaces *is);
 /* Two steps: before the stack is freed, which frees the devices that were started, and after it. NULL is fine. */
 void interfaces_stop(struct interfaces *is);

@@ -10,7 +10,13 @@ void flow_table_set_seal(struct flow_table *t, struct seal *seal, const char *wh
   (void)snprintf(t->no_seal, sizeof t->no_seal, "%s", why ? why : "");
 }
 
-const char *flow_no_sockets(const struct flow_table *t) { return t->seal ? seal_why_not(t->seal) : t->no_seal; }
+const char *flow_why_no_sockets(const struct flow_table *t) { return t->seal ? seal_why_not(t->seal) : t->no_seal; }
+
+const char *flow_no_sockets(struct flow_table *t) {
+  if (t->seal)
+    (void)seal_wait(t->seal);
+  return flow_why_no_sockets(t);
+}
 
 void flow_ends_done(struct flow_ends *e) {
   e->ours = fd_close(e->ours);

@@ -36,11 +36,11 @@ uint64_t flow_next_id(struct flow_table *t); /* ids of sockets, never used twice
 
 /* What a client's descriptor may be. AUTO: a real socket where it can be had, else a stream pair. */
 enum flow_form_wish { FLOW_FORM_AUTO, FLOW_FORM_SOCKET, FLOW_FORM_PAIR };
-/* Real sockets come from seal, borrowed, which is freed after the table; NULL: there are none, and why says so in one
- * sentence. A new table has none. */
+/* Real sockets come from seal, borrowed, freed after the table; NULL: there are none, and why says so. A new table has none. */
 void flow_table_set_seal(struct flow_table *t, struct seal *seal, const char *why);
-/* NULL while real sockets can be had, else the sentence. */
-const char *flow_no_sockets(const struct flow_table *t);
+/* NULL while real sockets can be had, else a sentence. While the seal starts the first waits, the second says so. */
+const char *flow_no_sockets(struct flow_table *t);
+const char *flow_why_no_sockets(const struct flow_table *t);
 
 /* --- one connection ---------------------------------------------------------------------------------------------- */
 

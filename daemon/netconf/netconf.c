@@ -139,6 +139,10 @@ void netconf_link(struct netconf *n, bool up) {
   netconf_ip6_link(n->ip6, up);
 }
 
+bool netconf_settled(const struct netconf *n) {
+  return n->begun && (!n->link || (netconf_ip4_settled(n->ip4) && netconf_ip6_settled(n->ip6)));
+}
+
 /* --- what an operator asks for ------------------------------------------------------------------------------------ */
 
 int netconf_set_static(struct netconf *n, const struct netconf_static *s, const struct names_config *resolver) {

@@ -41,6 +41,8 @@ int netconf_new(struct loop *loop, struct stack_if *iface, const struct netconf_
                 const struct netconf_upcalls *up, void *arg, struct netconf **ret);
 struct netconf *netconf_free(struct netconf *n); /* stops; the lease is kept */
 void netconf_link(struct netconf *n, bool up);
+/* Each configured address has been tried: it is in force, or the events have said why not, or the link is down. */
+bool netconf_settled(const struct netconf *n);
 
 /* resolver NULL: as it was. -EINVAL, and what the stack says of the address. */
 int netconf_set_static(struct netconf *n, const struct netconf_static *s, const struct names_config *resolver);

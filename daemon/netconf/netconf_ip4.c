@@ -315,6 +315,8 @@ void netconf_ip4_link(struct netconf_ip4 *p, bool up) {
     fixed_want(p);
 }
 
+bool netconf_ip4_settled(const struct netconf_ip4 *p) { return p->fixed_state != FIXED_PROBED; }
+
 /* --- what an operator asks for ------------------------------------------------------------------------------------ */
 
 int netconf_ip4_set_static(struct netconf_ip4 *p, const struct netconf_static *s) {

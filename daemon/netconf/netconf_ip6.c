@@ -204,6 +204,13 @@ void netconf_ip6_link(struct netconf_ip6 *p, bool up) {
   netconf_ip6_arm(p);
 }
 
+bool netconf_ip6_settled(const struct netconf_ip6 *p) {
+  for (unsigned i = 0; p->running && i < p->addrs.n; i++)
+    if (p->addrs.a[i].origin == ADDR6_STATIC && p->addrs.a[i].state == ADDR6_TENTATIVE)
+      return false;
+  return true;
+}
+
 /* --- what an operator asks for ------------------------------------------------------------------------------------ */
 
 int netconf_ip6_configure(struct netconf_ip6 *p, enum netconf_ip6_mode mode, enum netconf_dhcp6 dhcp6,

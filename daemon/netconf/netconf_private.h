@@ -46,6 +46,7 @@ int netconf_ip4_new(struct netconf *n, struct netconf_ip4 **ret);
 void netconf_ip4_begin(struct netconf_ip4 *p);
 struct netconf_ip4 *netconf_ip4_free(struct netconf_ip4 *p);
 void netconf_ip4_link(struct netconf_ip4 *p, bool up);
+bool netconf_ip4_settled(const struct netconf_ip4 *p); /* no configured address is being verified */
 const struct netconf_brought *netconf_ip4_brought(const struct netconf_ip4 *p); /* never NULL */
 int netconf_ip4_set_static(struct netconf_ip4 *p, const struct netconf_static *s);
 int netconf_ip4_use_dhcp(struct netconf_ip4 *p);
@@ -65,6 +66,7 @@ int netconf_ip6_new(struct netconf *n, struct netconf_ip6 **ret);
 void netconf_ip6_begin(struct netconf_ip6 *p);
 struct netconf_ip6 *netconf_ip6_free(struct netconf_ip6 *p);
 void netconf_ip6_link(struct netconf_ip6 *p, bool up);
+bool netconf_ip6_settled(const struct netconf_ip6 *p);
 const struct netconf_brought *netconf_ip6_brought(const struct netconf_ip6 *p); /* never NULL */
 /* What stays is not touched. -EINVAL: see netconf_static6_check; what opening the interface for it says. */
 int netconf_ip6_configure(struct netconf_ip6 *p, enum netconf_ip6_mode mode, enum netconf_dhcp6 dhcp6,

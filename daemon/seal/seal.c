@@ -8,9 +8,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-#define START_MS 10000 /* a loaded machine; the usual is 5 */
 #define ANSWER_MS 500 /* the usual is under 10; once it was not enough the next waits for nothing */
-#define TRIAL_MS 2000  /* for the first connection, likewise */
 /* Sockets of each side that lie in store: few for who needs few, and as many as a message takes for who used up half of
  * them at once, so that neither process wakes for each connection. IPv6 ones come when asked for. */
 #define STORE 8
@@ -18,20 +16,9 @@
 #define BUSY_NS (100 * NSEC_PER_MSEC)
 #define QUIET_NS (10 * NSEC_PER_SEC)
 
-struct seal {
-  int fd; /* -1: the helper is gone */
-  pid_t child;
-  struct loop_watch *watch;
-  struct list chambers;
-  unsigned n, n_idle;
-  uint64_t last_number, waits;
-  bool late; /* the helper let us wait too long, and has not answered since */
-  char why[SEAL_WHY_MAX];
-};
-
 /* --- the helper's end --------------------------------------------------------------------------------------------- */
 
-static void helper_gone(struct seal *s, const char *why) {
+void seal_helper_gone(struct seal *s, const char *why) {
   if (s->fd < 0)
     return;
   s->watch = loop_watch_free(s->watch);
@@ -39,6 +26,7 @@ static void helper_gone(struct seal *s, const char *why) {
   if (!s->why[0])
     (void)snprintf(s->why, sizeof s->why, "%s", why);
   child_end(&s->child);
+  seal_settle(s);
 }
 
 static int ask(struct seal *s, const struct seal_message *m) {
@@ -47,8 +35,8 @@ static int ask(struct seal *s, const struct seal_message *m) {
   if (send(s->fd, m, sizeof *m, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof *m)
     return 0;
   const int r = -errno;
-  if (r != -EAGAIN)
-    helper_gone(s, "the helper process ended");
+  if (r != -EAGAIN && s->phase == SEAL_SETTLED) /* before that, its last word is still to be read */
+    seal_helper_gone(s, "the helper process ended");
   return r;
 }
 
@@ -72,7 +60,7 @@ static struct seal_chamber *by_owner(struct seal *s, uint64_t owner) {
   return NULL;
 }
 
-static void forget(struct seal_chamber *c) {
+void seal_forget(struct seal_chamber *c) {
   c->diag = fd_close(c->diag);
   for (int side = 0; side < SEAL_SIDES; side++)
     for (int family = 0; family < SEAL_FAMILIES; family++) {
@@ -89,11 +77,11 @@ static void forget(struct seal_chamber *c) {
 static bool give_up(struct seal_chamber *c) {
   if (ask(c->s, &(struct seal_message){.op = SEAL_DROP, .chamber = c->number}) == -EAGAIN)
     return false;
-  forget(c);
+  seal_forget(c);
   return true;
 }
 
-static int request_chamber(struct seal *s) {
+int seal_request_chamber(struct seal *s) {
   struct seal_chamber *c = calloc(1, sizeof *c);
   if (!c)
     return -ENOMEM;
@@ -170,7 +158,7 @@ static void take_answer(struct seal *s, const struct seal_message *m, const int 
     return;
   if (m->error < 0) {
     (void)snprintf(s->why, sizeof s->why, "%.*s", SEAL_WHY_MAX - 1, m->why);
-    forget(c);
+    seal_forget(c);
     return;
   }
   c->ready = true;
@@ -191,11 +179,11 @@ static int receive(struct seal *s, struct seal_message *m) {
   ssize_t got;
   do
     got = recvmsg(s->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  while (got < 0 && errno == EINTR);
+  while (got < 0 && (errno == EINTR || errno == ECONNRESET)); /* a reset is told once, before what it said last */
   if (got < 0 && errno == EAGAIN)
     return -EAGAIN;
   if (got != sizeof *m) {
-    helper_gone(s, "the helper process ended");
+    seal_helper_gone(s, "the helper process ended");
     return -EPIPE;
   }
   const struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
@@ -208,10 +196,12 @@ static int receive(struct seal *s, struct seal_message *m) {
   s->late = false;
   m->why[SEAL_WHY_MAX - 1] = 0;
   take_answer(s, m, fds, n);
+  if (s->phase != SEAL_SETTLED)
+    seal_start_step(s, m);
   return 0;
 }
 
-static void on_helper(void *arg, unsigned events) {
+void seal_on_helper(void *arg, unsigned events) {
   struct seal *s = arg;
   struct seal_message m;
   (void)events;
@@ -219,8 +209,7 @@ static void on_helper(void *arg, unsigned events) {
     ;
 }
 
-/* Waits for the next message, but not again for a helper that is late: -ETIME. */
-static int wait_answer(struct seal *s, struct seal_message *m, int timeout_ms) {
+int seal_wait_answer(struct seal *s, struct seal_message *m, int timeout_ms) {
   int r;
   if (s->fd < 0)
     return -EPIPE;
@@ -245,7 +234,7 @@ int seal_take(struct seal_chamber *c, enum seal_side side, uint8_t family) {
   if (p->n == 0) {
     c->s->waits++;
     while (r == 0 && p->n == 0 && p->asked)
-      r = wait_answer(c->s, &m, ANSWER_MS);
+      r = seal_wait_answer(c->s, &m, ANSWER_MS);
   }
   if (p->n > 0) {
     const int fd = p->fds[--p->n];
@@ -271,39 +260,39 @@ static bool drop_idle(struct seal *s) {
   return false;
 }
 
-static struct seal_chamber *ready_spare(struct seal *s) {
+struct seal_chamber *seal_spare(struct seal *s) {
   struct seal_chamber *c = by_owner(s, 0);
   return c && c->ready ? c : NULL;
 }
 
-static int spare(struct seal *s, int timeout_ms, struct seal_chamber **ret) {
+static int spare(struct seal *s, struct seal_chamber **ret) {
   struct seal_message m;
   int r = 0;
   if (!by_owner(s, 0)) {
     if (s->n >= SEAL_CHAMBERS_MAX && !drop_idle(s))
       return -ENOBUFS;
-    r = request_chamber(s);
+    r = seal_request_chamber(s);
   }
-  if (!ready_spare(s))
+  if (!seal_spare(s))
     s->waits++;
-  while (r == 0 && by_owner(s, 0) && !ready_spare(s))
-    r = wait_answer(s, &m, timeout_ms);
-  *ret = ready_spare(s);
+  while (r == 0 && by_owner(s, 0) && !seal_spare(s))
+    r = seal_wait_answer(s, &m, ANSWER_MS);
+  *ret = seal_spare(s);
   return *ret ? 0 : r < 0 ? r : -ENOBUFS;
 }
 
 int seal_chamber_get(struct seal *s, uint64_t owner, struct seal_chamber **ret) {
-  struct seal_chamber *c = by_owner(s, owner);
-  int r = 0;
-  if (s->fd < 0)
+  int r = seal_wait(s);
+  if (r < 0)
     return -EPIPE;
+  struct seal_chamber *c = by_owner(s, owner);
   if (!c) {
-    r = spare(s, ANSWER_MS, &c);
+    r = spare(s, &c);
     if (r < 0)
       return r;
     c->owner = owner;
     if (s->n < SEAL_CHAMBERS_MAX)
-      (void)request_chamber(s); /* for the next newcomer */
+      (void)seal_request_chamber(s); /* for the next newcomer */
   } else if (c->refs == 0)
     s->n_idle--;
   list_remove(&c->link);
@@ -323,84 +312,6 @@ struct seal_chamber *seal_chamber_unref(struct seal_chamber *c) {
     (void)drop_idle(c->s);
   return NULL;
 }
-
-/* --- life ----------------------------------------------------------------------------------------------------------- */
-
-static int spawn(struct seal *s, const struct seal_config *cfg) {
-  int pair[2];
-  const pid_t parent = getpid();
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-    return -errno;
-  const pid_t pid = fork();
-  if (pid == 0)
-    seal_helper_run(pair[1], parent, cfg);
-  const int r = pid < 0 ? -errno : 0;
-  (void)fd_close(pair[1]);
-  s->fd = pair[0];
-  s->child = MAX(pid, 0);
-  return r;
-}
-
-/* A sandbox may let namespaces be made, and yet no socket in them, or drop what these send. */
-static int try_one(struct seal_chamber *c, char why[SEAL_WHY_MAX]) {
-  const struct net_endpoint local = {.addr = net_addr_v4(0xc0000202), .port = 1024}, /* RFC 5737 */
-      remote = {.addr = net_addr_v4(0xc6336402), .port = 1024};
-  _cleanup_close_ int ours = -1, program = -1;
-  int r = seal_connect_within(c, &local, &remote, TRIAL_MS, &ours, &program);
-  if (r < 0)
-    (void)snprintf(why, SEAL_WHY_MAX,
-                   "no connection can be made in a sealed namespace: %s (in a unit: IPAddressDeny=, RestrictAddressFamilies=)",
-                   strerror(-r));
-  return r;
-}
-
-int seal_start(const struct seal_config *cfg, struct seal **ret, char why[SEAL_WHY_MAX]) {
-  struct seal *s = calloc(1, sizeof *s);
-  struct seal_chamber *c;
-  struct seal_message m = {0};
-  if (!s)
-    return -ENOMEM;
-  list_init(&s->chambers);
-  s->fd = -1;
-  int r = spawn(s, cfg);
-  if (r == 0)
-    r = wait_answer(s, &m, START_MS);
-  if (r == 0 && m.error < 0) {
-    (void)snprintf(s->why, sizeof s->why, "%.*s", SEAL_WHY_MAX - 1, m.why);
-    r = m.error;
-  }
-  if (r == 0)
-    r = spare(s, START_MS, &c);
-  if (r == 0)
-    r = try_one(c, s->why);
-  if (r < 0) {
-    (void)snprintf(why, SEAL_WHY_MAX, "%s", s->why[0] ? s->why : strerror(-r));
-    seal_free(s);
-    return r;
-  }
-  s->waits = 0;
-  *ret = s;
-  return 0;
-}
-
-int seal_join(struct seal *s, struct loop *loop) {
-  int r = loop_watch_new(loop, s->fd, on_helper, s, &s->watch);
-  if (r < 0)
-    return r;
-  return loop_watch_set(s->watch, LOOP_READ);
-}
-
-struct seal *seal_free(struct seal *s) {
-  if (!s)
-    return NULL;
-  while (!list_empty(&s->chambers))
-    forget(list_first(&s->chambers, struct seal_chamber, link));
-  helper_gone(s, "the daemon ends");
-  free(s);
-  return NULL;
-}
-
-const char *seal_why_not(const struct seal *s) { return s->fd < 0 ? s->why : NULL; }
 
 void seal_get_stats(const struct seal *s, struct seal_stats *ret) {
   *ret = (struct seal_stats){.chambers = s->n, .waits = s->waits};

@@ -34,18 +34,20 @@ struct seal_config {
   gid_t gid;
 };
 
-/* Starts the helper and waits until the first chamber stands and a connection in it carries a byte (bounded). While the
- * process has one thread. -errno, and in
- * why one sentence for the operator. */
-int seal_start(const struct seal_config *cfg, struct seal **ret, char why[SEAL_WHY_MAX]);
-/* Joins it to the loop. Until then, and while the loop does not run, it answers from what it has in store. */
-int seal_join(struct seal *s, struct loop *loop);
+/* Forks the helper, while the process has one thread, and waits for nothing: the helper makes itself small beside us. The
+ * first chamber is asked for by seal_join or seal_wait. -errno of fork(2) and socketpair(2), -ENOMEM. */
+int seal_start(const struct seal_config *cfg, struct seal **ret);
+/* Joins it to the loop. settled is called once, in a turn of its own, when it is known whether chambers can be had: the
+ * first one stands and a connection in it carries a byte, or seal_why_not says why not (bounded in time). */
+int seal_join(struct seal *s, struct loop *loop, loop_fn settled, void *arg);
+/* Waits until that is known, milliseconds at most unless the machine is in trouble. 0 or -errno: seal_why_not. */
+int seal_wait(struct seal *s);
 struct seal *seal_free(struct seal *s); /* after all chambers were given back; the helper ends. NULL is fine */
-/* NULL while chambers can be had, else one sentence: the helper is gone. */
+/* NULL while chambers can be had, else one sentence: it is not known yet, the helper cannot make them, or is gone. */
 const char *seal_why_not(const struct seal *s);
 
-/* A hold on the owner's chamber, made when it has none: that waits for the helper, milliseconds at most. Owners are
- * numbers that are never used twice. -ENOBUFS: SEAL_CHAMBERS_MAX are held; -EPIPE: the helper is gone; -ETIME. */
+/* A hold on the owner's chamber, made when it has none: that waits for the helper (and for the start, seal_wait),
+ * milliseconds at most. Owners are numbers that are never used twice. -ENOBUFS: SEAL_CHAMBERS_MAX are held; -EPIPE: the helper is gone; -ETIME. */
 int seal_chamber_get(struct seal *s, uint64_t owner, struct seal_chamber **ret);
 struct seal_chamber *seal_chamber_ref(struct seal_chamber *c);
 struct seal_chamber *seal_chamber_unref(struct seal_chamber *c); /* returns NULL; NULL is fine */

@@ -5,7 +5,7 @@ import signal
 import subprocess
 
 import wire
-from lab import GATEWAY, Lab, case, eq, has, program
+from lab import GATEWAY, STATIC, Lab, case, eq, has, program, sh
 
 
 def lease_lab(**kw):
@@ -93,3 +93,23 @@ def the_manager_renews_releases_and_goes_static_and_back():
         has(manage(lab, "renew", grant="looker", code=3), "do not cover")
         has(manage(lab, "-i", "other", code=3), "do not cover")
         has(manage(lab, "static", "10.99.0.0/24", code=1), "no host of that network")
+
+
+@case
+def ready_when_configured_addresses_have_been_tried():
+    """A program that starts after READY=1 finds the address, although it was probed; or hears who else has it."""
+    with Lab(extra="conflict-detection = fast\nipv6 = auto\nipv6-address = fd99::2/64") as lab:
+        lab.tap()
+        lab.grant("status", ("status", "allow = all"))
+        lab.grant("ping", ("ping", "allow = *"))
+        lab.start()
+        states = {a["address"]: a.get("state", "preferred") for a in lab.page("interfaces")["interfaces"][0]["addresses"]}
+        eq([states.get(a) for a in (STATIC, "fd99::2")], ["preferred", "preferred"], f"at READY=1: {states}")
+        p = lab.client("capnet-ping", "-c", "1", GATEWAY)
+        eq(p.returncode, 0, p.stdout + p.stderr)
+    with Lab(extra="conflict-detection = fast") as lab:
+        sh("ip", "address", "add", STATIC + "/32", "dev", "cap0")  # the kernel has it too
+        lab.grant("status", ("status", "allow = all"))
+        lab.start()
+        (a,) = lab.page("interfaces")["interfaces"][0]["addresses"]
+        eq((a["address"], a.get("state")), (STATIC, "duplicate"), "at READY=1")

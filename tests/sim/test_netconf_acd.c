@@ -22,6 +22,12 @@ static const struct netconf_address *address(const char *origin, const char *sta
   return NULL;
 }
 
+Test(netconf_acd, lease_is_not_waited_for) {
+  begin(NETCONF_DHCP);
+  cr_expect(stack_has(0));
+  cr_expect(netconf_settled(nc));
+}
+
 Test(netconf_acd, lease_is_probed_then_announced) {
   begin(NETCONF_DHCP);
   cr_expect(stack_has(0));
@@ -102,8 +108,10 @@ Test(netconf_acd, fixed_is_probed) {
   begin(NETCONF_STATIC);
   cr_expect(stack_has(0));
   cr_expect_not_null(address("static", "tentative"));
+  cr_expect_not(netconf_settled(nc));
   run(&net, 7 * SEC);
   cr_expect(stack_has(ADDR));
+  cr_expect(netconf_settled(nc));
   cr_expect_not_null(address("static", "preferred"));
   cr_expect_eq(probes, 3);
 }
@@ -111,8 +119,13 @@ Test(netconf_acd, fixed_is_probed) {
 Test(netconf_acd, fixed_that_somebody_has) {
   taken = ADDR;
   begin(NETCONF_STATIC);
+  cr_expect_not(netconf_settled(nc));
+  netconf_link(nc, false);
+  cr_expect(netconf_settled(nc), "it cannot be tried");
+  netconf_link(nc, true);
   run(&net, 5 * SEC);
   cr_expect(stack_has(0));
+  cr_expect(netconf_settled(nc), "tried, and that is what there is to know");
   const struct netconf_address *a = address("static", "duplicate");
   cr_assert_not_null(a);
   cr_expect_str_eq(a->why, "02:00:00:00:00:99 has the address");

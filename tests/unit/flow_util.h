@@ -57,6 +57,8 @@ static inline void rig_failed(void *arg, enum stack_end why, int error) {
 }
 static const struct flow_attempt_ops rig_attempt_ops = {.connected = rig_connected, .failed = rig_failed};
 
+static inline void rig_settled(void *arg _unused_) {}
+
 static inline void rig_tables(struct rig *r) {
   memset(r, 0, sizeof *r);
   r->fds_before = fd_count();
@@ -67,7 +69,7 @@ static inline void rig_tables(struct rig *r) {
   cr_assert_eq(flow_table_new(r->n.loop, r->n.s, &r->t), 0);
   flow_table_set_seal(r->t, r->seal, "a test of stream pairs");
   if (r->seal)
-    cr_assert_eq(seal_join(r->seal, r->n.loop), 0);
+    cr_assert_eq(seal_join(r->seal, r->n.loop, rig_settled, NULL), 0);
 }
 
 /* The simulated clock runs ahead of the kernel, whose TCP between the two ends of a real socket has its own: give it a
