@@ -118,6 +118,7 @@ struct nic_slirp_config {
   uid_t uid;
   gid_t gid;
 };
+/* -ELIBACC: libslirp is not installed; -EADDRINUSE, -EACCES: of a forward. */
 int nic_slirp_open(struct loop *loop, const struct nic_slirp_config *cfg, struct nic **ret);
 int nic_forward_parse(const char *s, struct nic_forward *ret); /* -EINVAL */
 

@@ -17,6 +17,7 @@
 
 #include <arpa/inet.h>
 #include <cap-ng.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
@@ -42,7 +43,18 @@ struct child_timer {
   bool used;
 };
 
+/* Loaded here and by nobody else: it brings GLib along, whose start every other daemon would pay for. */
+#define LIBSLIRP "libslirp.so.0"
+struct lib {
+  __typeof__(&slirp_new) new;
+  __typeof__(&slirp_add_hostfwd) add_hostfwd;
+  __typeof__(&slirp_pollfds_fill) fill;
+  __typeof__(&slirp_pollfds_poll) poll;
+  __typeof__(&slirp_input) input;
+};
+
 struct child {
+  struct lib lib;
   int fd;
   size_t room;
   Slirp *slirp;
@@ -158,7 +170,7 @@ static void read_frames(struct child *c) {
     if (len <= 0)
       _exit(0); /* the daemon closed its end */
     if (len >= NIC_HEADER_LEN && (size_t)len <= c->room && !frame_is_martian(c->buf, (size_t)len))
-      slirp_input(c->slirp, c->buf, (int)len);
+      c->lib.input(c->slirp, c->buf, (int)len);
   }
 }
 
@@ -189,11 +201,11 @@ _noreturn_ static void serve(struct child *c) {
     uint32_t timeout = UINT32_MAX;
     c->n_fds = 1;
     c->fds[0] = (struct pollfd){.fd = c->fd, .events = POLLIN};
-    slirp_pollfds_fill(c->slirp, &timeout, on_add_poll, c);
+    c->lib.fill(c->slirp, &timeout, on_add_poll, c);
     int r = poll(c->fds, c->n_fds, poll_timeout(c, timeout));
     if (r < 0 && errno != EINTR)
       _exit(1);
-    slirp_pollfds_poll(c->slirp, r < 0, on_get_revents, c);
+    c->lib.poll(c->slirp, r < 0, on_get_revents, c);
     run_timers(c);
     if (r > 0 && c->fds[0].revents)
       read_frames(c);
@@ -213,12 +225,24 @@ static int drop_privileges(pid_t parent, const struct nic_slirp_config *cfg) {
   return child_lock(parent);
 }
 
-static int add_forwards(Slirp *slirp, const struct nic_slirp_config *cfg) {
+static int load(struct lib *l) {
+  void *so = dlopen(LIBSLIRP, RTLD_NOW | RTLD_LOCAL);
+  if (!so)
+    return -ELIBACC;
+  l->new = (__typeof__(l->new))dlsym(so, "slirp_new");
+  l->add_hostfwd = (__typeof__(l->add_hostfwd))dlsym(so, "slirp_add_hostfwd");
+  l->fill = (__typeof__(l->fill))dlsym(so, "slirp_pollfds_fill");
+  l->poll = (__typeof__(l->poll))dlsym(so, "slirp_pollfds_poll");
+  l->input = (__typeof__(l->input))dlsym(so, "slirp_input");
+  return l->new && l->add_hostfwd && l->fill && l->poll && l->input ? 0 : -ELIBBAD;
+}
+
+static int add_forwards(const struct child *c, const struct nic_slirp_config *cfg) {
   for (unsigned i = 0; i < cfg->n_forwards; i++) {
     const struct nic_forward *f = &cfg->forwards[i];
     struct in_addr host = {htonl(f->host_addr)}, guest = {htonl(GUEST_FIRST)};
     errno = 0;
-    if (slirp_add_hostfwd(slirp, f->udp, host, f->host_port, guest, f->guest_port) < 0)
+    if (c->lib.add_hostfwd(c->slirp, f->udp, host, f->host_port, guest, f->guest_port) < 0)
       return errno ? -errno : -EADDRNOTAVAIL;
   }
   return 0;
@@ -243,8 +267,11 @@ static int start_slirp(struct child *c, const struct nic_slirp_config *cfg) {
   c->buf = malloc(c->room);
   if (!c->fds || !c->buf)
     return -ENOMEM;
-  c->slirp = slirp_new(&sc, &callbacks, c);
-  return c->slirp ? add_forwards(c->slirp, cfg) : -ENOMEM;
+  int r = load(&c->lib);
+  if (r < 0)
+    return r;
+  c->slirp = c->lib.new(&sc, &callbacks, c);
+  return c->slirp ? add_forwards(c, cfg) : -ENOMEM;
 }
 
 void slirp_child_run(int fd, pid_t parent, const struct nic_slirp_config *cfg) {
