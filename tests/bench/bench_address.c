@@ -38,7 +38,14 @@ static void wait_kernel(const char *ifname) {
 
 static void pause_ms(void) { (void)usleep(1000); }
 
-/* Status lists what is in force, and only a DHCP client is configured. */
+static int any_event(const struct capnet_status_event *event, void *user) {
+  (void)event;
+  (void)user;
+  return 1;
+}
+
+/* Status lists what is in force, and only a DHCP client is configured. Events say when to look, as rtnetlink does for the
+ * kernel's; one that came between the look and the watch is made up for in 5 ms. */
 static void wait_capnet(void) {
   static const char *const sections[] = {"interfaces"};
   struct capnet_error err;
@@ -57,7 +64,7 @@ static void wait_capnet(void) {
     found = found && !strstr(json, "\"tentative\"");
     free(json);
     if (!found) {
-      pause_ms();
+      (void)capnet_status_watch(cap, sections, 1, 5, any_event, NULL, &err);
     }
   }
   capnet_close(cap);
