@@ -335,5 +335,7 @@ void netconf_ip4_each_counter(const struct netconf_ip4 *p, void (*fn)(void *arg,
     for (unsigned i = 0; i < DHCP4_REASONS; i++)
       fn(arg, dhcp4_reason_name((enum dhcp4_reason)i), dhcp4_client_machine(p->dhcp)->ignored[i]);
   if (p->guard != NULL)
-    fn(arg, "acd-conflicts", acd_client_machine(p->guard)->seen + acd_client_machine(p->probe)->seen);
+    fn(arg, "acd-conflicts",
+       acd_client_machine(p->guard)->seen + acd_client_machine(p->probe)->seen +
+           acd_client_machine(p->probe_fixed)->seen);
 }

@@ -14,12 +14,25 @@
 
 /* --- the address -------------------------------------------------------------------------------------------------- */
 
+static void probe(struct netconf_ip4 *p, enum probe_for who, const struct net_addr *addr) {
+  p->probing = who;
+  acd_client_probe(p->probe, addr);
+}
+
+static void probe_end(struct netconf_ip4 *p, enum probe_for who) {
+  if (p->probing != who)
+    return;
+  p->probing = PROBE_NOBODY;
+  acd_client_stop(p->probe);
+}
+
 void ip4_clear_address(struct netconf_ip4 *p, const char *reason) {
   if (p->addr.family == 0)
     return;
   struct net_addr was = p->addr;
   uint8_t len = p->prefix_len;
   const char *origin = p->origin;
+  probe_end(p, PROBE_IN_FORCE);
   if (p->guard != NULL)
     acd_client_stop(p->guard);
   stack_if_clear_ipv4(p->n->iface);
@@ -40,14 +53,16 @@ int ip4_set_address(struct netconf_ip4 *p, const struct net_addr *addr, uint8_t 
   int r = stack_if_set_ipv4(p->n->iface, addr, len, gateway);
   if (r < 0)
     return r;
-  bool same = net_addr_equal(&p->addr, addr) && p->prefix_len == len && p->origin != NULL &&
-              is_lease(p->origin) == is_lease(origin);
+  bool stays = net_addr_equal(&p->addr, addr);
+  bool same = stays && p->prefix_len == len && p->origin != NULL && is_lease(p->origin) == is_lease(origin);
   p->addr = *addr;
   p->prefix_len = len;
   p->gateway = *gateway;
   p->origin = origin;
   if (same)
     return 0;
+  if (!stays)
+    probe_end(p, PROBE_IN_FORCE);
   if (p->guard != NULL)
     acd_client_guard(p->guard, addr, !is_lease(origin) && p->n->cfg.conflict_keep);
   netconf_tell_address(p->n, addr, len, origin, "preferred", NULL);
@@ -73,25 +88,11 @@ int netconf_static_check(const struct netconf_static *s) {
 
 /* --- conflicts ---------------------------------------------------------------------------------------------------- */
 
-static void probe(struct netconf_ip4 *p, enum probe_for who, const struct net_addr *addr) {
-  p->probing = who;
-  acd_client_probe(p->probe, addr);
-}
-
-static void probe_end(struct netconf_ip4 *p, enum probe_for who) {
-  if (p->probing != who)
-    return;
-  p->probing = PROBE_NOBODY;
-  acd_client_stop(p->probe);
-}
-
 void ip4_probe_lease(struct netconf_ip4 *p, const struct net_addr *addr) {
   if (addr == NULL) {
     probe_end(p, PROBE_LEASE);
     return;
   }
-  if (p->probing == PROBE_FIXED) /* the configured address comes first, and the client stands by when it is in force */
-    return;
   netconf_tell_address(p->n, addr, dhcp4_client_machine(p->dhcp)->pending.params.prefix_len, "dhcp", "tentative",
                        "is it free?");
   probe(p, PROBE_LEASE, addr);
@@ -156,6 +157,19 @@ static void verified(struct netconf_ip4 *p, bool conflict, const uint8_t *mac) {
 
 static void fixed_take(struct netconf_ip4 *p);
 
+static void on_fixed_probed(void *arg, enum acd_action_kind what, const struct net_addr *addr _unused_,
+                            const uint8_t *mac) {
+  struct netconf_ip4 *p = arg;
+  char why[WHY_MAX];
+  if (what != ACD_ACT_CONFLICT) {
+    fixed_take(p);
+    return;
+  }
+  if (has_fixed(p)) /* the one before, which nobody wants any more */
+    ip4_clear_address(p, "another is configured");
+  fixed_refused(p, who_has(mac, "has the address", why));
+}
+
 static void on_probed(void *arg, enum acd_action_kind what, const struct net_addr *addr, const uint8_t *mac) {
   struct netconf_ip4 *p = arg;
   enum probe_for who = p->probing;
@@ -168,15 +182,6 @@ static void on_probed(void *arg, enum acd_action_kind what, const struct net_add
       netconf_tell_address(p->n, addr, dhcp4_client_machine(p->dhcp)->pending.params.prefix_len, "dhcp", "duplicate",
                            who_has(mac, "has the address", why));
     dhcp4_client_probed(p->dhcp, conflict);
-    break;
-  case PROBE_FIXED:
-    if (!conflict) {
-      fixed_take(p);
-      break;
-    }
-    if (has_fixed(p)) /* the one before, which nobody wants any more */
-      ip4_clear_address(p, "another is configured");
-    fixed_refused(p, who_has(mac, "has the address", why));
     break;
   case PROBE_IN_FORCE:
     verified(p, conflict, mac);
@@ -202,6 +207,8 @@ static int open_acd(struct netconf_ip4 *p) {
   if (p->n->cfg.conflict_detection == NETCONF_ACD_OFF)
     return 0;
   int r = acd_client_new(p->n->loop, p->n->iface, &cfg, on_probed, p, &p->probe);
+  if (r == 0)
+    r = acd_client_new(p->n->loop, p->n->iface, &cfg, on_fixed_probed, p, &p->probe_fixed);
   return r < 0 ? r : acd_client_new(p->n->loop, p->n->iface, &cfg, on_guarded, p, &p->guard);
 }
 
@@ -225,7 +232,8 @@ static void fixed_take(struct netconf_ip4 *p) {
 }
 
 static void fixed_leave(struct netconf_ip4 *p) {
-  probe_end(p, PROBE_FIXED);
+  if (p->probe_fixed != NULL)
+    acd_client_stop(p->probe_fixed);
   loop_timer_clear(p->retry);
   p->fixed_state = FIXED_WAITS;
   p->fixed_why[0] = 0;
@@ -235,13 +243,13 @@ static void fixed_want(struct netconf_ip4 *p) {
   fixed_leave(p);
   if (!p->n->link)
     return;
-  if (p->probe == NULL || net_addr_equal(&p->addr, &p->fixed.addr)) {
+  if (p->probe_fixed == NULL || net_addr_equal(&p->addr, &p->fixed.addr)) {
     fixed_take(p);
     return;
   }
   p->fixed_state = FIXED_PROBED;
   netconf_tell_address(p->n, &p->fixed.addr, p->fixed.prefix_len, p->fixed_origin, "tentative", "is it free?");
-  probe(p, PROBE_FIXED, &p->fixed.addr);
+  acd_client_probe(p->probe_fixed, &p->fixed.addr);
 }
 
 static void on_retry(void *arg) {
@@ -292,6 +300,7 @@ struct netconf_ip4 *netconf_ip4_free(struct netconf_ip4 *p) {
     return NULL;
   p->dhcp = dhcp4_client_free(p->dhcp);
   p->probe = acd_client_free(p->probe);
+  p->probe_fixed = acd_client_free(p->probe_fixed);
   p->guard = acd_client_free(p->guard);
   p->store = lease_store_free(p->store);
   p->retry = loop_timer_free(p->retry);
@@ -305,7 +314,7 @@ struct netconf_ip4 *netconf_ip4_free(struct netconf_ip4 *p) {
 void netconf_ip4_link(struct netconf_ip4 *p, bool up) {
   if (!up && p->probing == PROBE_IN_FORCE)
     probe_end(p, PROBE_IN_FORCE);
-  if (!up && p->probing == PROBE_FIXED)
+  if (!up && p->fixed_state == FIXED_PROBED)
     fixed_leave(p);
   if (up && p->probe != NULL && p->addr.family != 0 && p->probing == PROBE_NOBODY)
     probe(p, PROBE_IN_FORCE, &p->addr);
@@ -368,7 +377,6 @@ int netconf_ip4_use_dhcp(struct netconf_ip4 *p) {
 int netconf_ip4_reconfigure(struct netconf_ip4 *p) {
   static const char why[] = "the configuration is applied anew";
   fixed_leave(p);
-  probe_end(p, PROBE_IN_FORCE);
   ip4_dhcp_reset(p, why);
   take_configuration(p);
   ip4_bring(p, NULL);

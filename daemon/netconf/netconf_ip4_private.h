@@ -17,8 +17,8 @@ enum fixed_state {
   FIXED_REFUSED   /* somebody else has it, or the stack; tried again at retry_ns */
 };
 
-/* For whom an address is probed. */
-enum probe_for { PROBE_NOBODY, PROBE_LEASE, PROBE_FIXED, PROBE_IN_FORCE /* the link was away */ };
+/* For whom `probe` works. The configured address has a prober of its own: it may be looked at while a lease is held. */
+enum probe_for { PROBE_NOBODY, PROBE_LEASE, PROBE_IN_FORCE /* the link was away */ };
 
 #define WHY_MAX 80
 struct netconf_ip4 {
@@ -31,7 +31,7 @@ struct netconf_ip4 {
   struct loop_timer *retry;
   uint64_t retry_ns;
 
-  struct acd_client *probe, *guard; /* NULL: conflicts are not looked for */
+  struct acd_client *probe, *probe_fixed, *guard; /* NULL: conflicts are not looked for */
   enum probe_for probing;
 
   struct dhcp4_client *dhcp; /* NULL until a server is wanted for something */

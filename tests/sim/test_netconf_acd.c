@@ -209,6 +209,52 @@ Test(netconf_acd, link_returns_to_a_network_where_the_address_is_taken) {
   cr_expect_not_null(address("static", "duplicate"));
 }
 
+/* The configured address, which somebody has, is tried again when the link is back; that is no reason not to look whether
+ * the lease is still ours. */
+Test(netconf_acd, link_returns_while_the_configured_address_is_refused) {
+  begin(NETCONF_DHCP);
+  run(&net, 10 * SEC);
+  open_user();
+  taken = ADDR + 7;
+  struct netconf_static s = {net_addr_v4(ADDR + 7), 24, net_addr_v4(SERVER)};
+  cr_assert_eq(netconf_set_static(nc, &s, NULL), 0);
+  run(&net, 10 * SEC);
+  cr_assert_not_null(address("static", "duplicate"));
+  netconf_link(nc, false);
+  taken = ADDR;
+  netconf_link(nc, true);
+  cr_expect(stack_has(ADDR), "in force until somebody speaks up");
+  cr_expect_not_null(address("static", "tentative"));
+  run(&net, 2 * SEC);
+  cr_expect(stack_has(0));
+  cr_expect_eq(user_ended, 1);
+  cr_expect_eq(srv.seen[DHCP4_DECLINE], 1);
+  run(&net, 6 * SEC);
+  cr_expect(stack_has(ADDR + 7), "and that one is free by now");
+  user = stack_udp_close(user);
+}
+
+/* A new lease and the configured address are probed side by side. */
+Test(netconf_acd, lease_is_probed_while_the_configured_address_is) {
+  begin(NETCONF_DHCP);
+  run(&net, 10 * SEC);
+  taken = ADDR + 7;
+  struct netconf_static s = {net_addr_v4(ADDR + 7), 24, net_addr_v4(SERVER)};
+  cr_assert_eq(netconf_set_static(nc, &s, NULL), 0);
+  srv.silent = true;
+  run(&net, 7200 * SEC);
+  cr_assert(stack_has(0), "the lease is over");
+  srv.silent = false;
+  netconf_link(nc, false);
+  netconf_link(nc, true);
+  run(&net, 10 * MS);
+  cr_expect_not_null(address("static", "tentative"));
+  cr_expect_not_null(address("dhcp", "tentative"));
+  run(&net, 7 * SEC);
+  cr_expect(stack_has(ADDR));
+  cr_expect_not_null(address("static", "duplicate"));
+}
+
 static uint64_t conflicts;
 static void on_counter(void *arg _unused_, const char *name, uint64_t value) {
   if (strcmp(name, "acd-conflicts") == 0)
