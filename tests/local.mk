@@ -89,6 +89,7 @@ CRITERION_TESTS += tests/sim/test_sim_acks
 CRITERION_TESTS += tests/sim/test_sim_pmtu
 CRITERION_TESTS += tests/sim/test_names
 tests_sim_test_names_SOURCES = tests/sim/test_names.c tests/sim/dns_server.c tests/sim/dns_server.h
+tests_sim_test_names_LDFLAGS = -Wl,--wrap=calloc
 CRITERION_TESTS += tests/unit/test_review_rpc
 tests_unit_test_review_rpc_SOURCES = tests/unit/test_review_rpc.c $(RPC_UTIL)
 CRITERION_TESTS += tests/unit/test_review_cap

@@ -30,6 +30,7 @@ struct interfaces {
   unsigned n;
   struct cap_interfaces out;
   struct names *names;
+  struct names_config resolver; /* of all, merged */
   struct cap_status_room *status;
   const struct interfaces_upcalls *up;
   void *up_arg;
@@ -96,20 +97,20 @@ static void on_event(void *arg, const struct netconf_event *ev) {
 
 static void on_resolver(void *arg, const struct names_config *cfg) {
   struct interface *i = arg;
+  struct names_config *all = &i->all->resolver;
   (void)cfg;
-  struct names_config *all = calloc(1, sizeof *all);
-  if (!all)
-    return;
+  *all = (struct names_config){0};
   for (unsigned k = 0; k < i->all->out.n; k++) {
     struct netconf_info info;
     netconf_info(i->all->out.list[k], &info);
     names_config_merge(all, info.resolver, info.ifname);
   }
-  (void)names_configure(i->all->names, all);
   char text[64];
-  (void)snprintf(text, sizeof text, "resolver: %u servers, %u search domains", all->n_servers, all->n_search);
+  if (names_configure(i->all->names, all) < 0)
+    (void)snprintf(text, sizeof text, "resolver: no servers until there is memory for them");
+  else
+    (void)snprintf(text, sizeof text, "resolver: %u servers, %u search domains", all->n_servers, all->n_search);
   say(i, "resolver", text);
-  free(all);
 }
 
 static const struct netconf_upcalls netconf_upcalls = {.event = on_event, .resolver = on_resolver};

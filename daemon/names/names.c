@@ -14,6 +14,7 @@
 #define TRY_MS 1500 /* so that the next server is asked in less than two seconds */
 #define ROUNDS 3
 #define DEFAULT_TIMEOUT_MS 10000
+#define MEMORY_RETRY_NS NSEC_PER_SEC
 #define CANDIDATES_MAX (NAMES_SEARCH_MAX + 1)
 
 /* A configuration is shared by the queries that began under it. */
@@ -26,6 +27,9 @@ struct names {
   struct loop *loop;
   struct stack *stack;
   struct conf *conf;
+  struct conf none;           /* in force while there is no memory for another; not counted, never freed */
+  struct names_config wanted; /* tried again at the retry then */
+  struct loop_timer *retry;
   struct list queries;
   unsigned n_queries;
   int in_use;
@@ -416,6 +420,11 @@ static int conf_new(const struct names_config *cfg, struct conf **ret) {
   return 0;
 }
 
+static void on_retry(void *arg) {
+  struct names *n = arg;
+  (void)names_configure(n, &n->wanted);
+}
+
 int names_new(struct loop *loop, struct stack *stack, struct names **ret) {
   struct names *n = calloc(1, sizeof(*n));
   if (n == NULL)
@@ -423,9 +432,13 @@ int names_new(struct loop *loop, struct stack *stack, struct names **ret) {
   n->loop = loop;
   n->stack = stack;
   n->in_use = -1;
+  n->none.refs = 1;
   list_init(&n->queries);
-  int r = conf_new(NULL, &n->conf);
+  int r = loop_timer_new(loop, CLOCK_ID_MONO, on_retry, n, &n->retry);
+  if (r == 0)
+    r = conf_new(NULL, &n->conf);
   if (r < 0) {
+    n->retry = loop_timer_free(n->retry);
     free(n);
     return r;
   }
@@ -439,15 +452,26 @@ struct names *names_free(struct names *n) {
   while (!list_empty(&n->queries))
     query_free(list_first(&n->queries, struct names_query, link));
   conf_unref(n->conf);
+  n->retry = loop_timer_free(n->retry);
   free(n);
   return NULL;
+}
+
+/* Whom nobody vouches for any more is not asked, also when there is no memory to say who is to be asked instead. */
+static struct conf *conf_none(struct names *n) {
+  n->none.refs++;
+  return &n->none;
 }
 
 int names_configure(struct names *n, const struct names_config *cfg) {
   struct conf *c;
   int r = conf_new(cfg, &c);
-  if (r < 0)
-    return r;
+  loop_timer_clear(n->retry);
+  if (r < 0) {
+    c = conf_none(n);
+    memmove(&n->wanted, cfg, sizeof(n->wanted));
+    loop_timer_set(n->retry, loop_now(n->loop, CLOCK_ID_MONO) + MEMORY_RETRY_NS);
+  }
   int in_use = -1;
   for (unsigned i = 0; i < c->cfg.n_servers && n->in_use >= 0; i++)
     if (net_endpoint_equal(&c->cfg.servers[i].addr, &n->conf->cfg.servers[n->in_use].addr))
@@ -456,7 +480,7 @@ int names_configure(struct names *n, const struct names_config *cfg) {
   conf_unref(n->conf);
   n->conf = c;
   if (c->cfg.n_servers > 0)
-    return 0;
+    return r;
   list_for_each(l, &n->queries) {
     struct names_query *q = list_entry(l, struct names_query, link);
     if (q->attempt == NULL)
@@ -464,7 +488,7 @@ int names_configure(struct names *n, const struct names_config *cfg) {
     q->verdict = -ENONET;
     loop_task_queue(n->loop, &q->task);
   }
-  return 0;
+  return r;
 }
 
 int names_resolve(struct names *n, const struct names_request *rq, names_fn fn, void *arg, struct names_query **ret) {

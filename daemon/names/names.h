@@ -19,7 +19,7 @@ struct names_query;
 int names_new(struct loop *loop, struct stack *stack, struct names **ret);
 struct names *names_free(struct names *n); /* queries under way are cancelled without their callback */
 /* Replaces the configuration; queries under way go on where they are, unless no server is left: then they end with
- * -ENONET. */
+ * -ENONET. -ENOMEM: there is no server from now on, and cfg is tried again each second. */
 int names_configure(struct names *n, const struct names_config *cfg);
 
 enum names_type { NAMES_A = 1, NAMES_AAAA = 28 };

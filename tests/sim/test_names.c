@@ -4,6 +4,12 @@
 #include "../unit/stack_util6.h"
 #include "dns_server.h"
 
+/* Nothing can be had while this is set (-Wl,--wrap=calloc). */
+static bool out_of_memory;
+void *__real_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_calloc(size_t n, size_t size) { return out_of_memory ? NULL : __real_calloc(n, size); }
+
 static struct net net;
 static struct dns_server dns;
 static struct names *names;
@@ -426,4 +432,34 @@ Test(names, a_link_local_server_of_a_link_that_is_gone) {
   c.server_if[0] = "gone";
   configure(c);
   cr_expect_eq(ask("host.test"), -ENONET, "no way there");
+}
+
+/* Who is not vouched for any more is not asked, even when those who are cannot be written down. */
+Test(names, out_of_memory_leaves_no_stale_server) {
+  cr_assert_eq(ask("host.test"), 0);
+  struct names_config other = config(1);
+  other.servers[0].addr.port = 5353;
+  struct names_request rq = rq_of("slow.test");
+  dns.ports[0].mode = DNS_SILENT;
+  (void)start(&rq);
+  run(&net, 10 * MS);
+  out_of_memory = true;
+  cr_expect_eq(names_configure(names, &other), -ENOMEM);
+  out_of_memory = false;
+  cr_expect_eq(info().config->n_servers, 0);
+  cr_expect_eq(info().in_use, -1);
+  run(&net, 1 * MS);
+  cr_assert_eq(s.calls, 1, "what was under way ends");
+  cr_expect_eq(s.error, -ENONET);
+  dns.ports[0].mode = DNS_ANSWER;
+  cr_expect_eq(ask_for(10 * MS, rq_of("host.test")), -EADDRNOTAVAIL);
+  out_of_memory = true;
+  run(&net, 1500 * MS);
+  out_of_memory = false;
+  cr_expect_eq(info().config->n_servers, 0);
+  run(&net, 1 * SEC);
+  cr_assert_eq(info().config->n_servers, 1, "there is memory again");
+  cr_assert_eq(ask("host.test"), 0);
+  struct net_endpoint at = ep(net.addr_b, 5353);
+  cr_expect(net_endpoint_equal(&s.a.upstream, &at));
 }
