@@ -18,12 +18,15 @@ struct dhcp4_client {
 
 static uint64_t now(const struct dhcp4_client *c) { return loop_now(c->loop, CLOCK_ID_BOOT); }
 
-static void send_message(struct dhcp4_client *c, const struct dhcp4_send *m, const struct net_addr *to_addr) {
+/* One that cannot be sent is one that was lost: the machine tries again. */
+static void send_action(struct dhcp4_client *c, const struct dhcp4_action *a) {
   uint8_t buf[DHCP4_MSG_MAX];
-  size_t len = dhcp4_encode(&c->machine.cfg.id, m, buf);
-  struct net_endpoint to = {to_addr->family != 0 ? *to_addr : net_addr_v4(INADDR_BROADCAST), DHCP4_SERVER_PORT};
-  /* One that cannot be sent is one that was lost: the machine tries again. */
-  (void)stack_udp_send(c->udp, &to, buf, len);
+  size_t len = dhcp4_encode(&c->machine.cfg.id, &a->message, buf);
+  struct net_endpoint to = {a->to.family != 0 ? a->to : net_addr_v4(INADDR_BROADCAST), DHCP4_SERVER_PORT};
+  if (a->src.family != 0)
+    (void)stack_udp_send_by(c->udp, &a->src, &a->hop, &to, buf, len);
+  else
+    (void)stack_udp_send(c->udp, &to, buf, len);
 }
 
 static void set_timer(struct dhcp4_client *c) {
@@ -37,7 +40,7 @@ static void set_timer(struct dhcp4_client *c) {
 static void run_one(struct dhcp4_client *c, const struct dhcp4_action *a) {
   switch (a->kind) {
   case DHCP4_ACT_SEND:
-    send_message(c, &a->message, &a->to);
+    send_action(c, a);
     break;
   case DHCP4_ACT_APPLY:
     if (c->machine.has_lease)
@@ -71,7 +74,7 @@ static void run(struct dhcp4_client *c, const struct dhcp4_actions *acts) {
 static void run_inform(struct dhcp4_client *c, bool send, const struct dhcp4_send *m) {
   set_timer(c);
   if (send)
-    send_message(c, m, &(struct net_addr){0});
+    send_action(c, &(struct dhcp4_action){.message = *m});
 }
 
 static void on_timer(void *arg) {

@@ -314,6 +314,23 @@ void dhcp4_renew(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions *ac
   dhcp4_quick_try(m, now, acts);
 }
 
+/* Where a lease's own routes lead: what is in force besides it may be of another network. */
+static struct net_addr hop_of(const struct dhcp4_params *p, const struct net_addr *to) {
+  struct net_prefix own = net_prefix_of(&p->addr, p->prefix_len);
+  struct net_addr hop = p->gateway;
+  unsigned len = 0;
+  if (net_prefix_contains(&own, to)) {
+    hop = (struct net_addr){0};
+    len = own.len;
+  }
+  for (unsigned i = 0; i < p->n_routes; i++)
+    if (p->routes[i].dst.len > len && net_prefix_contains(&p->routes[i].dst, to)) {
+      hop = p->routes[i].gateway;
+      len = p->routes[i].dst.len;
+    }
+  return hop.family != 0 ? hop : *to;
+}
+
 int dhcp4_release(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions *acts) {
   (void)dhcp4_step_begin(m, now, acts);
   bool standby = m->state == DHCP_STANDBY;
@@ -326,7 +343,12 @@ int dhcp4_release(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions *a
     struct dhcp4_send *s = dhcp4_send_new(m, acts, DHCP4_RELEASE, now, now);
     s->ciaddr = p->addr;
     s->server = p->server;
-    acts->a[acts->n - 1].to = p->server;
+    struct dhcp4_action *a = &acts->a[acts->n - 1];
+    a->to = p->server;
+    if (standby) { /* it is ours to its end, and whose it is the server sees by the source, too (4.4.4) */
+      a->src = p->addr;
+      a->hop = hop_of(p, &p->server);
+    }
   }
   dhcp4_drop(m, acts, "the lease was given back");
   m->memory = (struct dhcp4_memory){0};

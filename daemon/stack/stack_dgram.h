@@ -30,6 +30,11 @@ int stack_udp_open_if(struct stack_if *i, uint8_t family, uint16_t port, const s
 struct stack_udp *stack_udp_close(struct stack_udp *u);
 struct net_endpoint stack_udp_local(const struct stack_udp *u);
 int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const void *data, size_t len);
+/* From an address that the interface need not have, to `hop` on its link, whatever the routes say: how a lease that is
+ * not in force is given back. IPv4, of a socket that is bound to an interface: -EINVAL. -ENONET: there is no address at
+ * all to ask for the neighbour with. */
+int stack_udp_send_by(struct stack_udp *u, const struct net_addr *from, const struct net_addr *hop,
+                      const struct net_endpoint *to, const void *data, size_t len);
 
 /* --- echo of ICMP and ICMPv6 ------------------------------------------------------------------------------------- */
 

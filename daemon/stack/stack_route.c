@@ -280,9 +280,9 @@ const ip4_addr_t *stack_hook_gateway(struct netif *n _unused_, const ip4_addr_t 
 err_t stack_output_ip4(struct netif *n, struct pbuf *p, const ip4_addr_t *dst) {
   struct stack_if *i = stack_if_of(n);
   bool near = ip4_addr_net_eq(dst, netif_ip4_addr(n), netif_ip4_netmask(n));
-  if (ip4_addr_isbroadcast(dst, n) || ip4_addr_ismulticast(dst) || (near && !i->routes[0].n))
+  if (ip4_addr_isbroadcast(dst, n) || ip4_addr_ismulticast(dst) || (near && !i->routes[0].n && !i->hop.family))
     return etharp_output(n, p, dst);
-  struct net_addr to = stack_from_ip4(dst), hop = stack_if_next_hop(i, &to);
+  struct net_addr to = stack_from_ip4(dst), hop = i->hop.family ? i->hop : stack_if_next_hop(i, &to);
   if (!hop.family)
     return ERR_RTE;
   ip_addr_t h = stack_to_lwip(&hop);

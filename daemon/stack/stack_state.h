@@ -84,6 +84,7 @@ struct stack_if {
   struct stack_route_list routes[2]; /* IPv4, IPv6 */
   struct stack_hop4 silent[8];       /* gateways of IPv4 that do not answer */
   unsigned silent_next, metric;
+  struct net_addr hop;               /* of what is being sent, by who knows better than the routes (stack_udp_send_by) */
   struct stack_mtu_limit mtu_limit[2]; /* IPv4, IPv6 */
   struct stack_nd_params nd_params;
   struct stack_nd *nd;

@@ -221,18 +221,16 @@ static int path(struct stack_udp *u, const struct net_addr *to, struct netif **r
   return 0;
 }
 
-int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const void *data, size_t len) {
-  struct netif *n = NULL;
-  ip_addr_t src = {0};
+static int check_send(const struct stack_udp *u, const struct net_endpoint *to, size_t len) {
   if (!u->pcb)
     return -EADDRNOTAVAIL;
   if (!to->addr.family || !to->port || (u->family && u->family != to->addr.family))
     return -EINVAL;
-  if (len > 65535u - UDP_HLEN - (to->addr.family == AF_INET6 ? IP6_HLEN : IP_HLEN))
-    return -EMSGSIZE;
-  int r = path(u, &to->addr, &n, &src);
-  if (r < 0)
-    return r;
+  return len > 65535u - UDP_HLEN - (to->addr.family == AF_INET6 ? IP6_HLEN : IP_HLEN) ? -EMSGSIZE : 0;
+}
+
+static int send_on(struct stack_udp *u, struct netif *n, const ip_addr_t *src, const struct net_endpoint *to,
+                   const void *data, size_t len) {
   struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)len, PBUF_RAM);
   if (!p)
     return -ENOBUFS;
@@ -242,10 +240,35 @@ int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const voi
   if (to->addr.family == AF_INET6)
     u->pcb->ttl = stack_if_of(n)->nd_params.hop_limit; /* RFC 4861 6.3.2 */
   stack_sync(u->s);
-  err_t e = udp_sendto_if_src(u->pcb, p, &dst, to->port, n, &src);
+  err_t e = udp_sendto_if_src(u->pcb, p, &dst, to->port, n, src);
   pbuf_free(p);
   stack_kick(u->s);
   return stack_errno(e);
+}
+
+int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const void *data, size_t len) {
+  struct netif *n = NULL;
+  ip_addr_t src = {0};
+  int r = check_send(u, to, len);
+  if (r == 0)
+    r = path(u, &to->addr, &n, &src);
+  return r < 0 ? r : send_on(u, n, &src, to, data, len);
+}
+
+int stack_udp_send_by(struct stack_udp *u, const struct net_addr *from, const struct net_addr *hop,
+                      const struct net_endpoint *to, const void *data, size_t len) {
+  int r = check_send(u, to, len);
+  if (r < 0)
+    return r;
+  if (!u->i || to->addr.family != AF_INET || net_addr_class(from) != NET_UNICAST || hop->family != AF_INET)
+    return -EINVAL;
+  if (!stack_if_addr(u->i).family)
+    return -ENONET;
+  ip_addr_t src = stack_to_lwip(from);
+  u->i->hop = *hop;
+  r = send_on(u, &u->i->netif, &src, to, data, len);
+  u->i->hop = (struct net_addr){0};
+  return r;
 }
 
 /* --- what happens to them --------------------------------------------------------------------------------------- */

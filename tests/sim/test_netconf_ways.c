@@ -142,6 +142,22 @@ Test(netconf_ways, static_over_lease_and_back) {
   cr_expect_str_eq(info().origin, "dhcp");
 }
 
+/* The static address may be of another network, whose routes do not lead to the server. */
+Test(netconf_ways, lease_is_given_back_on_standby_by_its_own_address) {
+  begin(NETCONF_DHCP);
+  struct netconf_static s = {addr_of("192.168.7.2"), 24, {0}};
+  cr_assert_eq(netconf_set_static(nc, &s, NULL), 0);
+  run(&net, 10 * SEC);
+  cr_assert_eq(netconf_release(nc), 0);
+  run(&net, 10 * MS);
+  cr_assert_eq(srv.seen[DHCP4_RELEASE], 1);
+  cr_expect_eq(net_addr_to_v4(&srv.from.addr), ADDR);
+  cr_expect_eq(net_addr_to_v4(&srv.to.addr), SERVER, "to the server alone");
+  cr_expect(memcmp(srv.last + 12, "\x0a\1\0\5", 4) == 0, "ciaddr");
+  cr_expect(stack_has(0xc0a80702), "what is in force stays so");
+  cr_expect_eq(netconf_release(nc), -ENODATA);
+}
+
 Test(netconf_ways, lease_ends_on_standby) {
   begin(NETCONF_DHCP);
   struct netconf_static s = {net_addr_v4(ADDR + 7), 24, {0}};

@@ -430,6 +430,11 @@ Test(dhcp4_ways, standby_without_a_lease_released_and_for_ever) {
   settle(&r);
   cr_assert_eq(r.m.state, DHCP_RELEASED);
   cr_assert(is_v4(&sent(&r)->message.ciaddr, ADDR));
+  cr_assert(is_v4(&sent(&r)->src, ADDR), "by its own address");
+  cr_assert(is_v4(&sent(&r)->hop, SERVER), "which is on its link");
+  r = bound(1000);
+  cr_assert_eq(dhcp4_release(&r.m, r.now, &r.a), 0);
+  cr_assert_eq(sent(&r)->src.family, 0, "in force: as everything");
   r = bound(DHCP4_FOREVER);
   standby(&r);
   cr_assert_eq(r.m.state, DHCP_STANDBY);
@@ -437,6 +442,24 @@ Test(dhcp4_ways, standby_without_a_lease_released_and_for_ever) {
   r = probing();
   standby(&r);
   cr_assert_eq(r.m.state, DHCP_STANDBY, "granted, though not in use yet");
+}
+
+/* The server of a lease may be behind a relay; the way there is the lease's. */
+Test(dhcp4_ways, released_on_standby_by_the_way_of_the_lease) {
+  struct rig r = bound(1000);
+  struct dhcp4_params *p = &r.m.lease.params;
+  p->server = net_addr_v4(0xc0000209); /* 192.0.2.9 */
+  p->gateway = net_addr_v4(SERVER);
+  struct rig routed = r;
+  standby(&r);
+  cr_assert_eq(dhcp4_release(&r.m, r.now, &r.a), 0);
+  cr_assert(is_v4(&sent(&r)->hop, SERVER), "the router");
+  cr_assert(net_addr_equal(&sent(&r)->to, &sent(&r)->message.server));
+  p = &routed.m.lease.params;
+  p->routes[p->n_routes++] = (struct dhcp4_route){{net_addr_v4(0xc0000200), 24}, net_addr_v4(SERVER + 1)};
+  standby(&routed);
+  cr_assert_eq(dhcp4_release(&routed.m, routed.now, &routed.a), 0);
+  cr_assert(is_v4(&sent(&routed)->hop, SERVER + 1), "option 121 knows better");
 }
 
 /* --- short leases ------------------------------------------------------------------------------------------------- */
