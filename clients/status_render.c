@@ -134,6 +134,23 @@ static void render_addresses(const json_t *interface, const struct style *s) {
   }
 }
 
+static void render_time_servers(const json_t *interface, const struct style *s) {
+  struct wrap w = {.style = s, .separator = "  ", .indent = "    ", .indent_width = 4, .column = 4};
+  const json_t *list = json_object_get(interface, "time_servers"), *t;
+  size_t i;
+  if (json_array_size(list) == 0) {
+    return;
+  }
+  (void)fputs("    ", s->out);
+  json_array_foreach(list, i, t) {
+    const char *address = status_string(t, "address"), *origin = status_string(t, "origin");
+    char *behind = text_format(" (%s)", origin ? origin : "?");
+    wrap_escaped(&w, COLOUR_NONE, i == 0 ? "time servers " : "", address ? address : "?", behind);
+    free(behind);
+  }
+  (void)fputc('\n', s->out);
+}
+
 static void render_traffic(const json_t *interface, const struct style *s) {
   static const char *const ways[] = {"rx", "tx"};
   for (unsigned w = 0; w < 2; w++) {
@@ -202,6 +219,7 @@ static void render_interface(const json_t *interface, const struct style *s, boo
   }
   (void)fputc('\n', s->out);
   render_addresses(interface, s);
+  render_time_servers(interface, s);
   if (verbose) {
     render_traffic(interface, s);
   }

@@ -60,6 +60,27 @@ static void add_addresses(struct ctx *c, Capnet__StatusInterface *m, const struc
                          &(struct addresses){c, m, loop_now(caps_loop(c->room->caps), CLOCK_ID_BOOT)});
 }
 
+#define TIME_SERVERS_MAX 8 /* of both families */
+
+static void on_time_server(void *arg, const struct net_addr *a, const char *origin) {
+  struct addresses *to = arg;
+  struct status_page *p = to->c->page;
+  char text[NET_ADDR_STRLEN];
+  Capnet__StatusTimeServer *out = to->m->n_time_servers < TIME_SERVERS_MAX ? page_alloc(p, sizeof *out) : NULL;
+  if (!out)
+    return;
+  capnet__status_time_server__init(out);
+  out->address = page_string(p, net_addr_format(a, text));
+  out->origin = page_string(p, origin);
+  to->m->time_servers[to->m->n_time_servers++] = out;
+}
+
+static void add_time_servers(struct ctx *c, Capnet__StatusInterface *m, const struct netconf *n) {
+  m->time_servers = page_alloc(c->page, TIME_SERVERS_MAX * sizeof *m->time_servers);
+  if (m->time_servers)
+    netconf_each_ntp(n, on_time_server, &(struct addresses){c, m, 0});
+}
+
 static void fill_counters(Capnet__StatusInterface *m, const struct nic_counters *n) {
   m->has_rx_frames = m->has_rx_bytes = m->has_rx_dropped = 1;
   m->has_tx_frames = m->has_tx_bytes = m->has_tx_dropped = 1;
@@ -101,6 +122,7 @@ static void on_interface(void *arg, const struct stack_if_info *info) {
   m->mode = page_string(c->page, netconf_mode_name(nc.mode));
   m->ipv6 = page_string(c->page, netconf_ip6_mode_name(nc.ip6));
   add_addresses(c, m, n);
+  add_time_servers(c, m, n);
 }
 
 void status_interfaces(struct cap_status_room *room, struct status_page *p) {

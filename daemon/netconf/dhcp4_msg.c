@@ -40,6 +40,18 @@ static void decode_address(const uint8_t *data, const struct areas *areas, struc
 
 /* --- routes -------------------------------------------------------------------------------------------------------- */
 
+static void add_gateway(struct dhcp4_params *p, const struct net_addr *a) {
+  if (p->gateway.family == 0) {
+    p->gateway = *a;
+    return;
+  }
+  bool known = net_addr_equal(&p->gateway, a);
+  for (unsigned i = 0; i < p->n_spares; i++)
+    known = known || net_addr_equal(&p->spares[i], a);
+  if (!known && p->n_spares < DHCP4_SPARES_MAX)
+    p->spares[p->n_spares++] = *a;
+}
+
 static void add_route(struct dhcp4_params *p, uint32_t dst, uint8_t len, uint32_t gateway) {
   uint32_t mask = len == 0 ? 0 : UINT32_MAX << (32 - len);
   struct dhcp4_route r = {.dst = {net_addr_v4(dst & mask), len}};
@@ -50,8 +62,8 @@ static void add_route(struct dhcp4_params *p, uint32_t dst, uint8_t len, uint32_
       return;
   }
   if (len == 0) { /* to everywhere without a router is no route */
-    if (gateway != 0 && p->gateway.family == 0)
-      p->gateway = r.gateway;
+    if (gateway != 0)
+      add_gateway(p, &r.gateway);
     return;
   }
   if (c == NET_LOOPBACK || c == NET_MULTICAST || c == NET_RESERVED || c == NET_BROADCAST || c == NET_UNSPECIFIED)
@@ -88,10 +100,10 @@ static void decode_static_routes(const uint8_t *b, size_t len, struct dhcp4_para
 }
 
 static void decode_routers(const uint8_t *b, size_t len, struct dhcp4_params *p) {
-  for (size_t i = 0; i + 4 <= len && p->gateway.family == 0; i += 4) {
+  for (size_t i = 0; i + 4 <= len; i += 4) {
     struct net_addr a = net_addr_v4(get32(b + i));
     if (neighbour_address(&a) && !net_addr_equal(&a, &p->addr))
-      p->gateway = a;
+      add_gateway(p, &a);
   }
 }
 

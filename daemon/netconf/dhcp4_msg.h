@@ -17,6 +17,7 @@
 #define DHCP4_MTU_MIN 68          /* RFC 2132 5.1 */
 #define DHCP4_ROUTES_MAX 24
 #define DHCP4_NTP_MAX 4
+#define DHCP4_SPARES_MAX 3
 #define DHCP4_CLIENT_ID_MAX 40
 #define DHCP4_VENDOR_MAX 320
 
@@ -41,6 +42,8 @@ struct dhcp4_params {
   struct net_addr addr; /* family 0: none that a host could have */
   uint8_t prefix_len;   /* from option 1, else the class of the address */
   struct net_addr gateway; /* of the default route: option 121, where that is absent option 3 */
+  struct net_addr spares[DHCP4_SPARES_MAX]; /* the next ones there, in their order: for when one does not answer */
+  unsigned n_spares;
   struct net_addr server; /* option 54; family 0: absent */
   struct net_addr broadcast; /* option 28, when it is the broadcast address of the prefix; the stack has its own idea */
   struct net_addr dns[NAMES_SERVERS_MAX];

@@ -56,6 +56,8 @@ static void put_params(struct out *o, const struct dhcp4_params *p) {
   char prefix[NET_PREFIX_STRLEN], addr[NET_ADDR_STRLEN];
   put(o, "address %s/%u\n", net_addr_format(&p->addr, addr), p->prefix_len);
   put_addr(o, "gateway", &p->gateway);
+  for (unsigned i = 0; i < p->n_spares; i++)
+    put_addr(o, "spare-gateway", &p->spares[i]);
   put_addr(o, "server", &p->server);
   put_addr(o, "broadcast", &p->broadcast);
   for (unsigned i = 0; i < p->n_dns; i++)
@@ -208,6 +210,8 @@ static int get_params(const char *key, const char *value, struct dhcp4_params *p
     return get_host(value, p);
   if (strcmp(key, "gateway") == 0)
     return get_addr(value, &p->gateway);
+  if (strcmp(key, "spare-gateway") == 0)
+    return get_addr_list(value, p->spares, &p->n_spares, DHCP4_SPARES_MAX);
   if (strcmp(key, "server") == 0)
     return get_addr(value, &p->server);
   if (strcmp(key, "broadcast") == 0)

@@ -208,6 +208,14 @@ void netconf_each_lease(const struct netconf *n, void (*fn)(void *arg, const str
   netconf_ip6_each_lease(n->ip6, fn, arg);
 }
 
+void netconf_each_ntp(const struct netconf *n, void (*fn)(void *arg, const struct net_addr *a, const char *origin),
+                      void *arg) {
+  const struct netconf_brought *of[] = {netconf_ip4_brought(n->ip4), netconf_ip6_brought(n->ip6)};
+  for (size_t k = 0; k < ARRAY_SIZE(of); k++)
+    for (unsigned i = 0; i < of[k]->n_ntp; i++)
+      fn(arg, &of[k]->ntp[i], of[k]->ntp_origin);
+}
+
 void netconf_each_counter(const struct netconf *n, void (*fn)(void *arg, const char *name, uint64_t value), void *arg) {
   netconf_ip4_each_counter(n->ip4, fn, arg);
 }

@@ -97,6 +97,10 @@ struct netconf_lease {
 };
 void netconf_each_lease(const struct netconf *n, void (*fn)(void *arg, const struct netconf_lease *l), void *arg);
 
+/* Time servers that were given; nobody here asks them. origin: "dhcp", "dhcp6". */
+void netconf_each_ntp(const struct netconf *n, void (*fn)(void *arg, const struct net_addr *a, const char *origin),
+                      void *arg);
+
 /* What was received and not used, by reason: "dhcp4-other-xid", … Names are static. */
 void netconf_each_counter(const struct netconf *n, void (*fn)(void *arg, const char *name, uint64_t value), void *arg);
 

@@ -27,6 +27,7 @@ void ip4_bring(struct netconf_ip4 *p, const struct dhcp4_params *params) {
     b->resolver.search_present = params->search_present;
     b->mtu = params->mtu;
     b->mtu_origin = "dhcp";
+    b->ntp_origin = "dhcp";
     for (unsigned i = 0; i < MIN(params->n_ntp, (unsigned)NETCONF_NTP_MAX); i++)
       b->ntp[b->n_ntp++] = params->ntp[i];
   }
@@ -119,13 +120,15 @@ static void save(struct netconf_ip4 *p, const struct dhcp4_lease *l) {
 
 /* --- what the client says ----------------------------------------------------------------------------------------- */
 
-/* Options 121 and 33. An answer to INFORM has no say in it: who configures an address by hand configures its routes. */
+/* Options 121 and 33, and the routers behind the first, which goes with the address. An answer to INFORM has no say in it: who configures an address by hand configures its routes. */
 static void set_routes(struct netconf_ip4 *p, const struct dhcp4_params *params) {
-  struct stack_route list[DHCP4_ROUTES_MAX];
+  struct stack_route list[DHCP4_ROUTES_MAX + DHCP4_SPARES_MAX];
   unsigned n = 0;
-  _Static_assert(DHCP4_ROUTES_MAX <= STACK_ROUTES_MAX, "the stack takes them all");
+  _Static_assert(ARRAY_SIZE(list) <= STACK_ROUTES_MAX, "the stack takes them all");
   for (; params != NULL && n < params->n_routes; n++)
     list[n] = (struct stack_route){params->routes[n].dst, params->routes[n].gateway, "dhcp"};
+  for (unsigned i = 0; params != NULL && i < params->n_spares; i++)
+    list[n++] = (struct stack_route){{net_addr_v4(0), 0}, params->spares[i], "dhcp"};
   if (stack_if_set_routes(p->n->iface, AF_INET, list, n) < 0)
     (void)stack_if_set_routes(p->n->iface, AF_INET, NULL, 0);
 }

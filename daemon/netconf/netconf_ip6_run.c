@@ -36,6 +36,10 @@ static void bring_resolver(struct netconf_ip6 *p) {
   for (unsigned i = 0; i < p->slaac.n_domains; i++)
     add_domain(c, p->slaac.domains[i].name, "ra");
   c->search_present = c->n_search > 0;
+  _Static_assert(sizeof(p->brought.ntp) == sizeof(p->dhcp.params.ntp), "all of them");
+  memcpy(p->brought.ntp, p->dhcp.params.ntp, sizeof(p->brought.ntp));
+  p->brought.n_ntp = p->dhcp.params.n_ntp;
+  p->brought.ntp_origin = "dhcp6";
   netconf_changed(p->n);
 }
 

@@ -31,6 +31,7 @@ struct netconf_brought {
   unsigned mtu;                 /* 0: nothing is said of it */
   const char *mtu_origin;
   struct net_addr ntp[NETCONF_NTP_MAX];
+  const char *ntp_origin;
   unsigned n_ntp;
 };
 

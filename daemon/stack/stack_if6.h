@@ -34,7 +34,7 @@ struct stack_route {
   const char *origin; /* who says so, as it is shown; static; NULL: not known here */
 };
 /* Replaces all routes of the family, copied. Those that follow from stack_if_set_ipv4 (on-link prefix, default through
- * its gateway) and fe80::/10 are not among them. IPv4: options 33 and 121; IPv6: on-link prefixes, and routers as ::/0
+ * its gateway) and fe80::/10 are not among them. IPv4: options 33 and 121, and routers after that gateway; IPv6: on-link prefixes, and routers as ::/0
  * and more specific. Several for one prefix: the first is preferred, the next when its neighbour does not answer.
  * -EINVAL: another family, host bits, a gateway that is not unicast; -ENOBUFS: more than STACK_ROUTES_MAX. */
 int stack_if_set_routes(struct stack_if *i, uint8_t family, const struct stack_route *list, unsigned n);

@@ -83,6 +83,7 @@ static void revive(struct stack_if *i, const struct net_addr *hop) {
   } else if (h && now - h->asked_ns >= REVIVE_NS) {
     ip_addr_t a = stack_to_lwip(hop);
     h->asked_ns = now;
+    stack_sync(i->s); /* or the seconds that nobody counted until now would age the question */
     (void)etharp_query(&i->netif, ip_2_ip4(&a), NULL);
   }
 }
@@ -149,13 +150,13 @@ static void consider_if(struct search *x, struct stack_if *i) {
   } else if (owns) {
     consider(x, i, &(struct stack_route){.dst = {.addr = *dst, .len = 128}}, owns);
   }
-  for (unsigned k = 0; k < l->n; k++)
-    if (net_prefix_contains(&l->list[k].dst, dst))
-      consider(x, i, &l->list[k], owns);
   if (v4 && !ip4_addr_isany(netif_ip4_gw(&i->netif))) {
     struct stack_route r = gateway4(i);
     consider(x, i, &r, owns);
   }
+  for (unsigned k = 0; k < l->n; k++)
+    if (net_prefix_contains(&l->list[k].dst, dst))
+      consider(x, i, &l->list[k], owns);
 }
 
 int stack_way_find(struct stack *s, const struct stack_if *only, const struct net_addr *dst, struct stack_way *ret) {
@@ -384,17 +385,27 @@ static void tell_list(const struct each *e, struct stack_if *i, uint8_t family) 
     tell(e, i, &l->list[k]);
 }
 
+/* The gateway of the address comes before the others of everywhere, behind what is more specific. */
+static void tell_ipv4(const struct each *e, struct stack_if *i) {
+  const struct stack_route_list *l = list_of(i, AF_INET);
+  struct stack_route on_link = connected(i), def = gateway4(i);
+  tell(e, i, &on_link);
+  for (unsigned k = 0; k < l->n; k++)
+    if (l->list[k].dst.len > 0)
+      tell(e, i, &l->list[k]);
+  if (!net_addr_is_unspecified(&def.gateway))
+    tell(e, i, &def);
+  for (unsigned k = 0; k < l->n; k++)
+    if (l->list[k].dst.len == 0)
+      tell(e, i, &l->list[k]);
+}
+
 void stack_route_each(struct stack *s, void (*fn)(void *arg, const struct stack_route_info *info), void *arg) {
   const struct each e = {fn, arg};
   list_for_each(l, &s->ifs) {
     struct stack_if *i = list_entry(l, struct stack_if, link);
-    if (has_address(i, AF_INET)) {
-      struct stack_route on_link = connected(i), def = gateway4(i);
-      tell(&e, i, &on_link);
-      tell_list(&e, i, AF_INET);
-      if (!net_addr_is_unspecified(&def.gateway))
-        tell(&e, i, &def);
-    }
+    if (has_address(i, AF_INET))
+      tell_ipv4(&e, i);
     if (has_address(i, AF_INET6)) {
       tell(&e, i, &link_local6);
       tell_list(&e, i, AF_INET6);

@@ -18,7 +18,7 @@ static uint32_t taken;           /* what that host says it has; 0: nothing */
 static unsigned probes, announcements;
 static const uint8_t host_mac[6] = {2, 0, 0, 0, 0, 0x99};
 static struct {
-  bool silent, nak, broadcast, rapid, route;
+  bool silent, nak, broadcast, rapid, route, spare, ntp;
   uint32_t addr, lease_s, dns;
   unsigned seen[9]; /* by type */
   uint8_t last[600];
@@ -39,7 +39,12 @@ static inline void answer(const uint8_t *data, uint8_t type) {
     if (srv.rapid && type == DHCP4_ACK)
       raw_opt(&r, 80, "", 0);
     raw_opt32(&r, 1, 0xffffff00);
-    raw_opt32(&r, 3, SERVER);
+    if (srv.spare) /* nobody is 10.1.0.250 */
+      raw_opt(&r, 3, "\x0a\1\0\xfa\x0a\1\0\1", 8);
+    else
+      raw_opt32(&r, 3, SERVER);
+    if (srv.ntp)
+      raw_opt(&r, 42, "\x0a\1\0\7\x0a\1\0\x08", 8);
     raw_opt32(&r, 6, srv.dns);
     raw_opt(&r, 15, "lan.test", 8);
     if (srv.route) /* 192.0.2.0/24, and everywhere, through 10.1.0.9 */

@@ -114,6 +114,57 @@ Test(netconf_ways, released_is_forgotten) {
   without_dir();
 }
 
+/* --- several routers, time servers -------------------------------------------------------------------------------- */
+
+static void way_out(const char *want) {
+  struct stack_route_info i;
+  struct net_addr to = addr_of("198.51.100.1");
+  char gateway[NET_ADDR_STRLEN];
+  cr_assert_eq(stack_route_lookup(net.s, &to, &i), 0);
+  cr_expect_str_eq(net_addr_format(&i.gateway, gateway), want);
+}
+
+Test(netconf_ways, the_next_router_when_the_first_is_silent) {
+  srv.spare = true;
+  begin(NETCONF_DHCP);
+  cr_assert(stack_has(ADDR));
+  way_out("10.1.0.250");
+  run(&net, 10 * SEC);
+  way_out("10.1.0.1"); /* nobody answered when the address came into force */
+  open_user();
+  struct net_endpoint to = ep(addr_of("198.51.100.1"), 9);
+  cr_expect_eq(stack_udp_send(user, &to, "x", 1), 0);
+  run(&net, 2000 * SEC);
+  cr_expect_eq(srv.seen[DHCP4_REQUEST], 2, "renewed");
+  way_out("10.1.0.1");
+  cr_assert_eq(netconf_release(nc), 0);
+  struct stack_route_info i;
+  cr_expect_eq(stack_route_lookup(net.s, &to.addr, &i), -ENETUNREACH, "gone with the lease");
+  user = stack_udp_close(user);
+}
+
+static char ntp[200];
+static void on_ntp(void *arg _unused_, const struct net_addr *a, const char *origin) {
+  char text[NET_ADDR_STRLEN];
+  size_t used = strlen(ntp);
+  (void)snprintf(ntp + used, sizeof ntp - used, "%s %s;", net_addr_format(a, text), origin);
+}
+static const char *time_servers(void) {
+  ntp[0] = 0;
+  netconf_each_ntp(nc, on_ntp, NULL);
+  return ntp;
+}
+
+Test(netconf_ways, time_servers_are_told) {
+  srv.ntp = true;
+  begin(NETCONF_DHCP);
+  cr_expect_str_eq(time_servers(), "10.1.0.7 dhcp;10.1.0.8 dhcp;");
+  srv.silent = true;
+  run(&net, 3601 * SEC);
+  cr_expect(stack_has(0));
+  cr_expect_str_eq(time_servers(), "", "gone with the lease");
+}
+
 /* --- static over a lease, and back -------------------------------------------------------------------------------- */
 
 static unsigned n_leases;

@@ -252,6 +252,28 @@ Test(dhcp4_msg, longest_name_and_one_more) {
   }
 }
 
+Test(dhcp4_msg, routers_in_their_order) {
+  struct raw r = offer_of(ADDR);
+  raw_opt(&r, 3, "\xc0\xa8\x01\x09\xc0\xa8\x01\x08\xc0\xa8\x01\x09\x7f\0\0\1\xc0\xa8\x01\x08\xc0\xa8\x01\x07", 24);
+  struct dhcp4_params p = decoded(r).params;
+  cr_assert(is_v4(&p.gateway, 0xc0a80109));
+  cr_assert_eq(p.n_spares, 2, "each once");
+  cr_assert(is_v4(&p.spares[0], 0xc0a80108));
+  cr_assert(is_v4(&p.spares[1], 0xc0a80107));
+  struct raw many = offer_of(ADDR);
+  uint8_t list[4 * 63];
+  for (int i = 0; i < 63; i++)
+    memcpy(list + (size_t)4 * i, (uint8_t[]){192, 168, 1, (uint8_t)(100 + i)}, 4);
+  raw_opt(&many, 3, list, sizeof list);
+  cr_assert_eq(decoded(many).params.n_spares, DHCP4_SPARES_MAX);
+  struct raw classless = offer_of(ADDR);
+  raw_opt(&classless, 121, "\0\xc0\xa8\1\1\0\xc0\xa8\1\2", 10);
+  p = decoded(classless).params;
+  cr_assert(is_v4(&p.gateway, 0xc0a80101));
+  cr_assert_eq(p.n_spares, 1);
+  cr_assert(is_v4(&p.spares[0], 0xc0a80102));
+}
+
 /* --- routes, RFC 3442 and 2132 5.8 -------------------------------------------------------------------------------- */
 
 static bool is_route(const struct dhcp4_route *r, uint32_t dst, uint8_t len, uint32_t gateway) {

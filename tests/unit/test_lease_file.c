@@ -30,6 +30,8 @@ static struct dhcp4_lease full(void) {
   p->addr = net_addr_v4(0x0a010005);
   p->prefix_len = 24;
   p->gateway = p->server = net_addr_v4(0x0a010001);
+  for (; p->n_spares < DHCP4_SPARES_MAX; p->n_spares++)
+    p->spares[p->n_spares] = net_addr_v4(0x0a010002 + p->n_spares);
   p->broadcast = net_addr_v4(0x0a0100ff);
   for (p->n_dns = 0; p->n_dns < NAMES_SERVERS_MAX; p->n_dns++)
     p->dns[p->n_dns] = net_addr_v4(0x0a010100 + p->n_dns);

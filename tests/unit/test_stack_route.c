@@ -214,6 +214,13 @@ static struct stack_udp *sender(void) {
   return u;
 }
 
+static unsigned arps(unsigned since) {
+  unsigned n = 0;
+  for (unsigned k = 0; k + since < w.n; k++)
+    n += wire_get(wire_last(&w, k) + 12, 2) == 0x0806;
+  return n;
+}
+
 static bool udp_to(unsigned since, const uint8_t *mac) {
   for (unsigned k = 0; k + since < w.n; k++) {
     const uint8_t *f = wire_last(&w, k);
@@ -247,6 +254,7 @@ Test(stack_gateway, a_silent_ipv4_gateway_yields_to_the_next) {
   cr_assert_eq(stack_udp_send(u, &to, "x", 1), 0);
   wire_run(&w, 10 * MS);
   cr_expect(udp_to(before, wire_peer_mac));
+  cr_expect_eq(arps(before), 1, "the first is asked again, once");
   wire_arp(&w, 2, NOBODY_V4, WIRE_OWN);
   cr_expect_str_eq(way(w.s, "8.8.8.8"), "net0 via 10.0.0.253 from 10.0.0.1", "it is back");
   stack_udp_close(u);

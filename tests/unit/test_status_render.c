@@ -60,6 +60,7 @@ Test(status_render, each_section_says_what_it_knows) {
       "net0  link up  tap  device capnet0  mode dhcp  mac 02:9c:5a:11:22:33  mtu 1500 (dhcp)  ipv6 auto  ipv6 mtu 1492 (ra)  metric 100  offloads tx-csum tx-tso4 rx-csum\n",
       "10.0.2.15/24                dhcp        23h 40m    standby\n        a configured address is in force\n",
       "fe80::9c:5aff:fe11:2233/64  link-local  no end",
+      "    time servers 10.0.2.7 (dhcp)  2001:db8::7 (dhcp6)\n",
       "net1  link down",
       "default (0.0.0.0/0)  10.0.2.2  net0", "100  does not answer",
       "on link",
