@@ -6,12 +6,19 @@
 #include "base/util.h"
 #include "stack/stack_dgram.h"
 
+/* How long a release waits for the server's hardware address: 1, 2, 4 … ms, a second in all. */
+#define RELEASE_WAIT_NS NSEC_PER_MSEC
+#define RELEASE_TRIES 10
+
 struct dhcp4_client {
   struct dhcp4_machine machine;
   struct dhcp4_inform inform;
   struct loop *loop;
   struct loop_timer *timer;
+  struct stack_if *iface;
   struct stack_udp *udp;
+  unsigned release_tries;
+  uint64_t release_ns; /* a release is looked at again then; 0: none waits */
   const struct dhcp4_client_ops *ops;
   void *arg;
 };
@@ -29,8 +36,10 @@ static void send_action(struct dhcp4_client *c, const struct dhcp4_action *a) {
     (void)stack_udp_send(c->udp, &to, buf, len);
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b) { return a == 0 ? b : b == 0 ? a : MIN(a, b); }
+
 static void set_timer(struct dhcp4_client *c) {
-  uint64_t a = c->machine.deadline_ns, b = c->inform.deadline_ns, first = a == 0 ? b : b == 0 ? a : MIN(a, b);
+  uint64_t first = earlier(earlier(c->machine.deadline_ns, c->inform.deadline_ns), c->release_ns);
   if (first != 0)
     loop_timer_set(c->timer, first);
   else
@@ -77,10 +86,38 @@ static void run_inform(struct dhcp4_client *c, bool send, const struct dhcp4_sen
     send_action(c, &(struct dhcp4_action){.message = *m});
 }
 
+static int release_now(struct dhcp4_client *c) {
+  struct dhcp4_actions acts;
+  c->release_ns = 0;
+  int r = dhcp4_release(&c->machine, now(c), &acts);
+  run(c, &acts); /* an expiry noticed on the way has actions too */
+  return r;
+}
+
+/* The message must leave before the address goes, and what waits for the server's hardware address then would be lost
+ * with it. So that comes first, and the lease is used for so long. */
+static int release_try(struct dhcp4_client *c) {
+  const struct dhcp4_machine *m = &c->machine;
+  if (!m->has_lease || !m->link || c->release_tries == RELEASE_TRIES ||
+      stack_if_resolves(c->iface, &m->lease.params.server))
+    return release_now(c);
+  c->release_ns = now(c) + (RELEASE_WAIT_NS << c->release_tries++);
+  set_timer(c);
+  return 0;
+}
+
+/* Whatever comes next is not to be mixed up with it. */
+static void release_finish(struct dhcp4_client *c) {
+  if (c->release_ns != 0)
+    (void)release_now(c);
+}
+
 static void on_timer(void *arg) {
   struct dhcp4_client *c = arg;
   struct dhcp4_actions acts;
   struct dhcp4_send m;
+  if (c->release_ns != 0 && now(c) >= c->release_ns)
+    (void)release_try(c);
   bool send = dhcp4_inform_timeout(&c->inform, now(c), &m);
   run_inform(c, send, &m);
   dhcp4_timeout(&c->machine, now(c), &acts);
@@ -114,6 +151,7 @@ int dhcp4_client_new(struct loop *loop, struct stack_if *iface, const struct dhc
   if (c == NULL)
     return -ENOMEM;
   c->loop = loop;
+  c->iface = iface;
   c->ops = ops;
   c->arg = arg;
   struct stack_if_info info;
@@ -151,12 +189,14 @@ void dhcp4_client_remember(struct dhcp4_client *c, const struct dhcp4_lease *l, 
 
 void dhcp4_client_start(struct dhcp4_client *c) {
   struct dhcp4_actions acts;
+  release_finish(c);
   dhcp4_start(&c->machine, now(c), &acts);
   run(c, &acts);
 }
 
 void dhcp4_client_stop(struct dhcp4_client *c) {
   struct dhcp4_actions acts;
+  release_finish(c);
   dhcp4_stop(&c->machine, now(c), &acts);
   run(c, &acts);
 }
@@ -178,15 +218,14 @@ void dhcp4_client_link(struct dhcp4_client *c, bool up) {
 
 void dhcp4_client_renew(struct dhcp4_client *c) {
   struct dhcp4_actions acts;
+  release_finish(c);
   dhcp4_renew(&c->machine, now(c), &acts);
   run(c, &acts);
 }
 
 int dhcp4_client_release(struct dhcp4_client *c) {
-  struct dhcp4_actions acts;
-  int r = dhcp4_release(&c->machine, now(c), &acts);
-  run(c, &acts); /* an expiry noticed on the way has actions too */
-  return r;
+  c->release_tries = 0;
+  return c->release_ns == 0 ? release_try(c) : 0;
 }
 
 void dhcp4_client_probed(struct dhcp4_client *c, bool conflict) {

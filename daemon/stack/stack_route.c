@@ -6,6 +6,7 @@
  * once a minute (RFC 4191 3.2), beside the traffic. IPv6's are remembered in the neighbour cache, IPv4's here.
  */
 #include "stack/stack_route.h"
+#include "stack/stack_dgram.h"
 #include "stack/stack_ip6.h"
 
 #include "capnet_hooks.h"
@@ -62,6 +63,17 @@ static bool arp_knows(const struct stack_if *i, const struct net_addr *hop) {
   struct eth_addr *mac;
   const ip4_addr_t *ip;
   return etharp_find_addr((struct netif *)&i->netif, ip_2_ip4(&a), &mac, &ip) >= 0;
+}
+
+bool stack_if_resolves(struct stack_if *i, const struct net_addr *to) {
+  stack_sync(i->s); /* what is known is as old as it is */
+  struct net_addr hop = stack_if_next_hop(i, to);
+  if (hop.family != AF_INET || arp_knows(i, &hop))
+    return true;
+  ip_addr_t a = stack_to_lwip(&hop);
+  (void)etharp_query(&i->netif, ip_2_ip4(&a), NULL);
+  stack_kick(i->s);
+  return false;
 }
 
 static bool dead(const struct stack_if *i, const struct net_addr *hop) {

@@ -132,6 +132,52 @@ Test(netconf, renew_and_release) {
   cr_expect(stack_has(ADDR));
 }
 
+/* Nobody has spoken to the server for so long that its hardware address is forgotten. */
+Test(netconf, release_reaches_the_server) {
+  begin(NETCONF_DHCP);
+  run(&net, 1500 * SEC);
+  cr_assert_eq(netconf_release(nc), 0);
+  run(&net, 10 * MS);
+  cr_expect_eq(srv.seen[DHCP4_RELEASE], 1);
+  cr_expect_eq(net_addr_to_v4(&srv.from.addr), ADDR);
+  cr_expect(stack_has(0), "in the turn in which it left");
+  cr_expect_str_eq(told.state, "released");
+}
+
+Test(netconf, release_to_nobody) {
+  begin(NETCONF_DHCP);
+  run(&net, 1500 * SEC);
+  stack_if_clear_ipv4(net.b); /* the server is gone */
+  cr_assert_eq(netconf_release(nc), 0);
+  cr_assert_eq(netconf_release(nc), 0, "asked twice");
+  run(&net, 500 * MS);
+  cr_expect(stack_has(ADDR));
+  run(&net, 600 * MS);
+  cr_expect(stack_has(0), "not waited for longer than a second");
+  cr_expect_str_eq(told.state, "released");
+  cr_expect_eq(netconf_release(nc), -ENODATA);
+}
+
+Test(netconf, release_then_something_else) {
+  begin(NETCONF_DHCP);
+  run(&net, 1500 * SEC);
+  cr_assert_eq(netconf_release(nc), 0);
+  cr_assert_eq(netconf_renew(nc), 0);
+  cr_expect(stack_has(0));
+  run(&net, 100 * MS);
+  cr_expect(stack_has(ADDR), "asked for anew");
+  cr_expect_eq(srv.seen[DHCP4_DISCOVER], 2);
+  run(&net, 1500 * SEC);
+  cr_assert_eq(netconf_release(nc), 0);
+  struct netconf_static s = {net_addr_v4(ADDR + 7), 24, net_addr_v4(SERVER)};
+  cr_assert_eq(netconf_set_static(nc, &s, NULL), 0);
+  run(&net, 100 * MS);
+  cr_expect(stack_has(ADDR + 7));
+  cr_expect_eq(srv.seen[DHCP4_RELEASE], 1, "the server is told by the lease's own address");
+  cr_expect_eq(net_addr_to_v4(&srv.from.addr), ADDR);
+  cr_expect_str_eq(told.state, "released");
+}
+
 Test(netconf, link) {
   begin(NETCONF_DHCP);
   netconf_link(nc, false);
