@@ -124,6 +124,7 @@ static void receive_nak(struct dhcp4_machine *m, const struct dhcp4_reply *r, ui
   (void)dhcp4_act(acts, DHCP4_ACT_FORGET);
   m->quick = false;
   dhcp4_set_state(m, acts, DHCP_INIT, "the server refused the address");
+  m->server = (struct net_addr){0};
   dhcp4_new_xid(m);
   /* From the start, at once (3.1.5, 3.2); but a server that offers and refuses in turn must not make us flood the link:
    * then 1, 2, 4 … 64 s. */

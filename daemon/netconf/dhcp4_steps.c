@@ -155,6 +155,7 @@ static void send_reboot(struct dhcp4_machine *m, uint64_t now, struct dhcp4_acti
 void dhcp4_acquire(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions *acts, const char *why) {
   if (m->memory.live && m->memory.lease.expiry_ns != 0 && m->memory.lease.expiry_ns <= now)
     m->memory.live = m->memory.ask = false;
+  m->server = (struct net_addr){0}; /* of whatever was before */
   if (!m->link || !m->memory.ask) {
     dhcp4_discover(m, m->state == DHCP_EXPIRED ? DHCP_EXPIRED : DHCP_SELECTING, now, acts, why);
     return;
