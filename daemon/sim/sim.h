@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  * capnet-sim: a script run on the whole stack over the fixture, by clocks that it moves itself. sim_main.c reads, sim.c runs,
- * sim_machine.c does what the machine is told, sim_expect.c compares, sim_print.c writes the timeline.
+ * sim_boot.c makes the machine and sim_machine.c does what it is told, sim_port.c is the plug between it and the far end,
+ * sim_expect.c compares, sim_print.c writes the timeline.
  */
 #ifndef CAPNET_SIM_H
 #define CAPNET_SIM_H
@@ -26,11 +27,16 @@ struct sim {
   const struct fixture_script *script;
   bool json, quiet;
   struct loop *loop;
+  struct nic *far; /* the fixture */
+  /* The machine; NULL while it is stopped. */
+  struct sim_port *port; /* the stack's */
   struct stack *stack;
-  struct nic *nic; /* the stack's */
   struct stack_if *iface;
   struct names *names;
   struct netconf *netconf;
+  bool off;          /* stopped, or being so */
+  unsigned starts;
+  char state_dir[100]; /* of the file of the last lease; "": none */
   uint64_t start_ns; /* boot-time */
   uint64_t random;   /* what netconf draws from */
   unsigned *counts;  /* frames that each `expect sent` and `expect received` has seen */
@@ -48,8 +54,19 @@ struct sim {
 /* sim.c: runs it all. 0, or -errno when it could not be run; failed expectations are counted. */
 int sim_run(struct sim *sim);
 
+/* sim_boot.c. An error of starting is none of a script: it cannot be run then. */
+int sim_start_machine(struct sim *sim);
+void sim_stop_machine(struct sim *sim); /* at once: no lease is given back, no connection reset */
+int sim_state_open(struct sim *sim);
+void sim_state_close(struct sim *sim);
+int sim_lease_file(struct sim *sim, enum fixture_lease_file what); /* -ENOENT: there is none */
+
+/* sim_port.c */
+int sim_far_open(struct sim *sim, const struct fixture_config *cfg);
+int sim_port_open(struct sim *sim, struct nic **ret);
+
 /* sim_machine.c */
-void sim_do(struct sim *sim, const struct fixture_step *step);
+int sim_do(struct sim *sim, const struct fixture_step *step);
 void sim_machine_done(struct sim *sim); /* before the stack goes */
 
 /* sim_expect.c. check: is there such an expectation? -EINVAL with the reason. */

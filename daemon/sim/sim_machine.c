@@ -14,7 +14,11 @@
 static void on_echo(void *arg, const struct stack_echo_event *ev) {
   struct sim *sim = arg;
   char from[NET_ADDR_STRLEN];
-  static const char *const what[] = {"reply", "unreachable", "time exceeded"};
+  static const char *const what[] = {[STACK_ECHO_REPLY] = "reply",
+                                     [STACK_ECHO_UNREACHABLE] = "unreachable",
+                                     [STACK_ECHO_TTL_EXCEEDED] = "time exceeded",
+                                     [STACK_ECHO_TOO_BIG] = "packet too big",
+                                     [STACK_ECHO_PARAMETER_PROBLEM] = "parameter problem"};
   sim->pings += ev->kind == STACK_ECHO_REPLY;
   sim_print(sim, SIM_CHANGE, "ping: %s from %s", what[ev->kind], net_addr_format(&ev->from, from));
 }
@@ -100,34 +104,70 @@ static int do_connect(struct sim *sim, const struct net_addr *to, uint16_t port)
 
 /* --- steps -------------------------------------------------------------------------------------------------------- */
 
+static int set_static6(struct sim *sim, const struct fixture_value *v) {
+  struct netconf_static6 s = {.list = {{.addr = v->addr[0], .prefix_len = v->prefix_len}}, .n = 1};
+  if (v->n_addr > 1)
+    s.gateway = v->addr[1];
+  return netconf_set_static6(sim->netconf, &s, NULL);
+}
+
 static int set_static(struct sim *sim, const struct fixture_value *v) {
+  if (v->addr[0].family == AF_INET6)
+    return set_static6(sim, v);
   struct netconf_static s = {.addr = v->addr[0], .prefix_len = v->prefix_len};
   if (v->n_addr > 1)
     s.gateway = v->addr[1];
   return netconf_set_static(sim->netconf, &s, NULL);
 }
 
-void sim_do(struct sim *sim, const struct fixture_step *step) {
+/* What only a machine that runs can do. */
+static int do_running(struct sim *sim, const struct fixture_step *step) {
   const struct fixture_value *v = &step->v;
+  if (sim->netconf == NULL)
+    return -ENOTCONN;
+  switch (step->key) {
+  case KEY_RENEW: return netconf_renew(sim->netconf);
+  case KEY_RELEASE: return netconf_release(sim->netconf);
+  case KEY_SET_STATIC: return set_static(sim, v);
+  case KEY_USE_DHCP: return netconf_use_dhcp(sim->netconf);
+  case KEY_RENEW6: return netconf_renew6(sim->netconf);
+  case KEY_RELEASE6: return netconf_release6(sim->netconf);
+  case KEY_USE_AUTO: return netconf_set_static6(sim->netconf, &(struct netconf_static6){0}, NULL);
+  case KEY_RESOLVE: return do_resolve(sim, v->text != NULL ? v->text : "none");
+  case KEY_PING: return do_ping(sim, &v->addr[0]);
+  case KEY_CONNECT: return do_connect(sim, &v->addr[0], (uint16_t)v->number);
+  default: return 0;
+  }
+}
+
+int sim_do(struct sim *sim, const struct fixture_step *step) {
   int r = 0;
   switch (step->key) {
-  case KEY_RENEW: r = netconf_renew(sim->netconf); break;
-  case KEY_RELEASE: r = netconf_release(sim->netconf); break;
-  case KEY_SET_STATIC: r = set_static(sim, v); break;
-  case KEY_USE_DHCP: r = netconf_use_dhcp(sim->netconf); break;
-  case KEY_RESOLVE: r = do_resolve(sim, v->text != NULL ? v->text : "none"); break;
-  case KEY_PING: r = do_ping(sim, &v->addr[0]); break;
-  case KEY_CONNECT: r = do_connect(sim, &v->addr[0], (uint16_t)v->number); break;
-  case KEY_EXPECT: sim_expect(sim, step); break;
-  default: break;
+  case KEY_EXPECT:
+    sim_expect(sim, step);
+    break;
+  case KEY_STOP:
+    sim_stop_machine(sim);
+    break;
+  case KEY_START:
+    sim_stop_machine(sim);
+    return sim_start_machine(sim);
+  case KEY_LEASE_FILE:
+    r = sim_lease_file(sim, (enum fixture_lease_file)step->v.number);
+    break;
+  default:
+    r = do_running(sim, step);
   }
   if (r < 0)
-    sim_print(sim, SIM_CHANGE, "that cannot be done: %s", strerror(-r));
+    sim_print(sim, SIM_CHANGE, "that cannot be done: %s", r == -ENOTCONN ? "it is stopped" : strerror(-r));
+  return 0;
 }
 
 void sim_machine_done(struct sim *sim) {
-  for (unsigned i = 0; i < SIM_CONNECTIONS_MAX; i++)
+  for (unsigned i = 0; i < SIM_CONNECTIONS_MAX; i++) {
     sim->connections[i].conn = stack_conn_abort(sim->connections[i].conn, STACK_END_RESET_LOCAL);
+    sim->connections[i].connected = false;
+  }
   sim->query = names_cancel(sim->query);
   if (sim->echo != NULL)
     sim->echo = stack_echo_close(sim->echo);

@@ -232,6 +232,14 @@ Test(fixture_net, dhcp_faults) {
   far_run(&far, 3001);
   cr_expect_eq(far.sink.n, 3);
   cr_expect_eq(far.sink.got[2].data[42 + 33] ^ 1, 7, "somebody else's hardware address");
+  end();
+  begin(ONE "lose 2\n", false);
+  for (int i = 0; i < 2; i++) {
+    discover();
+    cr_expect_str_eq(next(), "", "lost on its way");
+  }
+  discover();
+  cr_expect_str_eq(next(), "DHCPOFFER 10.0.0.5 from 10.0.0.1 lease 60s xid 11223344");
 }
 
 Test(fixture_net, rapid_commit_and_inform) {
