@@ -8,7 +8,7 @@ from lab import Lab, case, eq, has, program, sh
 
 UID = 61841
 SCRIPT = """\
-server 10.0.0.1 pool 10.0.0.5 lease 1h router 10.0.0.1 dns 10.0.0.53 search lan.test
+server 10.0.0.1 pool 10.0.0.5 lease 1h router 10.0.0.1,10.0.0.2 dns 10.0.0.53 search lan.test option 42 0a000007
 dns 10.0.0.53
 name echo.lan.test 192.0.2.7
 host 192.0.2.7 tcp 7
@@ -53,6 +53,10 @@ def fixture_lease():
         address = interface["addresses"][0]
         eq((address["address"], address["prefix"], address["origin"]), ("10.0.0.5", 24, "dhcp"))
         eq(lab.status("leases")["leases"][0]["server"], "10.0.0.1")
+        eq(interface["time_servers"], [{"address": "10.0.0.7", "origin": "dhcp"}])
+        has(lab.client("capnet-status", "-g", "status", "interfaces", uid=f.uid).stdout, "time servers 10.0.0.7 (dhcp)")
+        eq([(r.get("gateway"), r["origin"]) for r in lab.status("routes")["routes"] if r["destination"] == "0.0.0.0/0"],
+           [("10.0.0.1", "dhcp"), ("10.0.0.2", "dhcp")])
         p = lab.client("capnet-ping", "-g", "net", "-c", "2", "-i", "0.2", "192.0.2.7", uid=f.uid)
         eq(p.returncode, 0, p.stderr)
         p = subprocess.run([*f.wrap, program("capnet-cat"), "-g", "net", "-w", "10", "echo", "7"], input="there and back\n",
