@@ -6,7 +6,7 @@
 #include "base/util.h"
 #include "stack/stack_dgram.h"
 
-/* How long a release waits for the server's hardware address: 1, 2, 4 … ms, a second in all. */
+/* A release waits for the server's hardware address, which is looked for after 1, 2, 4 … ms: a second in all. */
 #define RELEASE_WAIT_NS NSEC_PER_MSEC
 #define RELEASE_TRIES 10
 
@@ -17,24 +17,14 @@ struct dhcp4_client {
   struct loop_timer *timer;
   struct stack_if *iface;
   struct stack_udp *udp;
+  struct dhcp4_action release; /* that waits; looked at again at release_ns, 0: there is none */
   unsigned release_tries;
-  uint64_t release_ns; /* a release is looked at again then; 0: none waits */
+  uint64_t release_ns;
   const struct dhcp4_client_ops *ops;
   void *arg;
 };
 
 static uint64_t now(const struct dhcp4_client *c) { return loop_now(c->loop, CLOCK_ID_BOOT); }
-
-/* One that cannot be sent is one that was lost: the machine tries again. */
-static void send_action(struct dhcp4_client *c, const struct dhcp4_action *a) {
-  uint8_t buf[DHCP4_MSG_MAX];
-  size_t len = dhcp4_encode(&c->machine.cfg.id, &a->message, buf);
-  struct net_endpoint to = {a->to.family != 0 ? a->to : net_addr_v4(INADDR_BROADCAST), DHCP4_SERVER_PORT};
-  if (a->src.family != 0)
-    (void)stack_udp_send_by(c->udp, &a->src, &a->hop, &to, buf, len);
-  else
-    (void)stack_udp_send(c->udp, &to, buf, len);
-}
 
 static uint64_t earlier(uint64_t a, uint64_t b) { return a == 0 ? b : b == 0 ? a : MIN(a, b); }
 
@@ -44,6 +34,36 @@ static void set_timer(struct dhcp4_client *c) {
     loop_timer_set(c->timer, first);
   else
     loop_timer_clear(c->timer);
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------------ */
+
+/* The address went before the message, and what waited for ARP with it: so the neighbour is asked for first. */
+static void release_try(struct dhcp4_client *c) {
+  uint8_t buf[DHCP4_MSG_MAX];
+  const struct dhcp4_action *a = &c->release;
+  struct net_endpoint to = {a->to, DHCP4_SERVER_PORT};
+  bool known = stack_if_resolves(c->iface, &a->hop, c->release_tries == 0);
+  c->release_ns = known || c->release_tries == RELEASE_TRIES ? 0 : now(c) + (RELEASE_WAIT_NS << c->release_tries++);
+  if (known)
+    (void)stack_udp_send_by(c->udp, &a->src, &a->hop, &to, buf, dhcp4_encode(&c->machine.cfg.id, &a->message, buf));
+  set_timer(c);
+}
+
+/* One that cannot be sent is one that was lost: the machine tries again. Who asks for a lease anew may get the same one,
+ * which a release that comes late would take away again. */
+static void send_action(struct dhcp4_client *c, const struct dhcp4_action *a) {
+  uint8_t buf[DHCP4_MSG_MAX];
+  struct net_endpoint to = {a->to.family != 0 ? a->to : net_addr_v4(INADDR_BROADCAST), DHCP4_SERVER_PORT};
+  if (a->src.family != 0) {
+    c->release = *a;
+    c->release_tries = 0;
+    release_try(c);
+    return;
+  }
+  if (a->message.type != DHCP4_INFORM)
+    c->release_ns = 0;
+  (void)stack_udp_send(c->udp, &to, buf, dhcp4_encode(&c->machine.cfg.id, &a->message, buf));
 }
 
 static void run_one(struct dhcp4_client *c, const struct dhcp4_action *a) {
@@ -86,38 +106,12 @@ static void run_inform(struct dhcp4_client *c, bool send, const struct dhcp4_sen
     send_action(c, &(struct dhcp4_action){.message = *m});
 }
 
-static int release_now(struct dhcp4_client *c) {
-  struct dhcp4_actions acts;
-  c->release_ns = 0;
-  int r = dhcp4_release(&c->machine, now(c), &acts);
-  run(c, &acts); /* an expiry noticed on the way has actions too */
-  return r;
-}
-
-/* The message must leave before the address goes, and what waits for the server's hardware address then would be lost
- * with it. So that comes first, and the lease is used for so long. */
-static int release_try(struct dhcp4_client *c) {
-  const struct dhcp4_machine *m = &c->machine;
-  if (!m->has_lease || !m->link || c->release_tries == RELEASE_TRIES ||
-      stack_if_resolves(c->iface, &m->lease.params.server))
-    return release_now(c);
-  c->release_ns = now(c) + (RELEASE_WAIT_NS << c->release_tries++);
-  set_timer(c);
-  return 0;
-}
-
-/* Whatever comes next is not to be mixed up with it. */
-static void release_finish(struct dhcp4_client *c) {
-  if (c->release_ns != 0)
-    (void)release_now(c);
-}
-
 static void on_timer(void *arg) {
   struct dhcp4_client *c = arg;
   struct dhcp4_actions acts;
   struct dhcp4_send m;
   if (c->release_ns != 0 && now(c) >= c->release_ns)
-    (void)release_try(c);
+    release_try(c);
   bool send = dhcp4_inform_timeout(&c->inform, now(c), &m);
   run_inform(c, send, &m);
   dhcp4_timeout(&c->machine, now(c), &acts);
@@ -189,14 +183,12 @@ void dhcp4_client_remember(struct dhcp4_client *c, const struct dhcp4_lease *l, 
 
 void dhcp4_client_start(struct dhcp4_client *c) {
   struct dhcp4_actions acts;
-  release_finish(c);
   dhcp4_start(&c->machine, now(c), &acts);
   run(c, &acts);
 }
 
 void dhcp4_client_stop(struct dhcp4_client *c) {
   struct dhcp4_actions acts;
-  release_finish(c);
   dhcp4_stop(&c->machine, now(c), &acts);
   run(c, &acts);
 }
@@ -218,14 +210,15 @@ void dhcp4_client_link(struct dhcp4_client *c, bool up) {
 
 void dhcp4_client_renew(struct dhcp4_client *c) {
   struct dhcp4_actions acts;
-  release_finish(c);
   dhcp4_renew(&c->machine, now(c), &acts);
   run(c, &acts);
 }
 
 int dhcp4_client_release(struct dhcp4_client *c) {
-  c->release_tries = 0;
-  return c->release_ns == 0 ? release_try(c) : 0;
+  struct dhcp4_actions acts;
+  int r = dhcp4_release(&c->machine, now(c), &acts);
+  run(c, &acts); /* an expiry noticed on the way has actions too */
+  return r;
 }
 
 void dhcp4_client_probed(struct dhcp4_client *c, bool conflict) {

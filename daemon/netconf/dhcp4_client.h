@@ -33,7 +33,7 @@ void dhcp4_client_stop(struct dhcp4_client *c);
 void dhcp4_client_standby(struct dhcp4_client *c);
 void dhcp4_client_link(struct dhcp4_client *c, bool up);
 void dhcp4_client_renew(struct dhcp4_client *c);
-int dhcp4_client_release(struct dhcp4_client *c); /* -ENODATA; perhaps a moment later, see netconf_release */
+int dhcp4_client_release(struct dhcp4_client *c); /* -ENODATA */
 void dhcp4_client_probed(struct dhcp4_client *c, bool conflict);
 void dhcp4_client_conflict(struct dhcp4_client *c);
 

@@ -337,21 +337,19 @@ int dhcp4_release(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions *a
   bool standby = m->state == DHCP_STANDBY;
   if (!m->has_lease && !standby)
     return -ENODATA;
-  struct dhcp4_params *p = standby ? &m->memory.lease.params : &m->lease.params;
-  dhcp4_new_xid(m);
-  if (m->link && p->server.family != 0) {
-    /* The server learns it from our address, so this goes out before the address is dropped. */
-    struct dhcp4_send *s = dhcp4_send_new(m, acts, DHCP4_RELEASE, now, now);
-    s->ciaddr = p->addr;
-    s->server = p->server;
-    struct dhcp4_action *a = &acts->a[acts->n - 1];
-    a->to = p->server;
-    if (standby) { /* it is ours to its end, and whose it is the server sees by the source, too (4.4.4) */
-      a->src = p->addr;
-      a->hop = hop_of(p, &p->server);
-    }
-  }
+  struct dhcp4_params p = standby ? m->memory.lease.params : m->lease.params;
+  /* Nothing else leaves from the address once the server may give it away. */
   dhcp4_drop(m, acts, "the lease was given back");
+  dhcp4_new_xid(m);
+  if (m->link && p.server.family != 0) {
+    struct dhcp4_send *s = dhcp4_send_new(m, acts, DHCP4_RELEASE, now, now);
+    s->ciaddr = p.addr;
+    s->server = p.server;
+    struct dhcp4_action *a = &acts->a[acts->n - 1];
+    a->to = p.server;
+    a->src = p.addr; /* unicast (4.4.4): whose it is the server sees by the source, too */
+    a->hop = hop_of(&p, &p.server);
+  }
   m->memory = (struct dhcp4_memory){0};
   (void)dhcp4_act(acts, DHCP4_ACT_FORGET);
   m->deadline_ns = 0;

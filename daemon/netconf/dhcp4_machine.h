@@ -37,7 +37,7 @@ struct dhcp4_action {
   enum dhcp4_action_kind kind;
   struct dhcp4_send message;
   struct net_addr to;
-  struct net_addr src, hop; /* of a SEND by a lease that is not in force: its address, and the neighbour that it goes to */
+  struct net_addr src, hop; /* of a RELEASE: the lease's address, which is gone by then, and the neighbour that it goes to */
   enum dhcp_state from, state;
   struct net_addr server; /* of a STATE: who it is about */
   const char *why;

@@ -48,9 +48,7 @@ bool netconf_settled(const struct netconf *n);
 int netconf_set_static(struct netconf *n, const struct netconf_static *s, const struct names_config *resolver);
 int netconf_use_dhcp(struct netconf *n);
 int netconf_renew(struct netconf *n);   /* -EPROTONOSUPPORT: the mode is not DHCP */
-/* -ENODATA: no lease. The address goes with the message to the server: at once, or within a second when the server's
- * hardware address has to be asked for. */
-int netconf_release(struct netconf *n);
+int netconf_release(struct netconf *n); /* -ENODATA: no lease */
 /* The same for IPv6: configured addresses alone, without routers' word (n = 0: back to what routers and DHCPv6 give); a
  * lease of DHCPv6. -EPROTONOSUPPORT: the interface has no IPv6, or does not use DHCPv6. */
 int netconf_set_static6(struct netconf *n, const struct netconf_static6 *s, const struct names_config *resolver);

@@ -30,12 +30,11 @@ int stack_udp_open_if(struct stack_if *i, uint8_t family, uint16_t port, const s
 struct stack_udp *stack_udp_close(struct stack_udp *u);
 struct net_endpoint stack_udp_local(const struct stack_udp *u);
 int stack_udp_send(struct stack_udp *u, const struct net_endpoint *to, const void *data, size_t len);
-/* Can a datagram to an IPv4 address of this interface's link or behind a gateway of it leave at once? false: its next hop
- * is asked for now, and what is sent meanwhile waits, but not beyond the interface's address. No way at all: true. */
-bool stack_if_resolves(struct stack_if *i, const struct net_addr *to);
+/* Is the hardware address of this IPv4 neighbour known? Where it is not, and ask, it is asked for: once, and again each
+ * second. From no address where the interface has none. */
+bool stack_if_resolves(struct stack_if *i, const struct net_addr *hop, bool ask);
 /* From an address that the interface need not have, to `hop` on its link, whatever the routes say: how a lease that is
- * not in force is given back. IPv4, of a socket that is bound to an interface: -EINVAL. -ENONET: there is no address at
- * all to ask for the neighbour with. */
+ * not in force is given back. IPv4, of a socket that is bound to an interface: -EINVAL. */
 int stack_udp_send_by(struct stack_udp *u, const struct net_addr *from, const struct net_addr *hop,
                       const struct net_endpoint *to, const void *data, size_t len);
 

@@ -65,12 +65,13 @@ static bool arp_knows(const struct stack_if *i, const struct net_addr *hop) {
   return etharp_find_addr((struct netif *)&i->netif, ip_2_ip4(&a), &mac, &ip) >= 0;
 }
 
-bool stack_if_resolves(struct stack_if *i, const struct net_addr *to) {
+bool stack_if_resolves(struct stack_if *i, const struct net_addr *hop, bool ask) {
   stack_sync(i->s); /* what is known is as old as it is */
-  struct net_addr hop = stack_if_next_hop(i, to);
-  if (hop.family != AF_INET || arp_knows(i, &hop))
+  if (arp_knows(i, hop))
     return true;
-  ip_addr_t a = stack_to_lwip(&hop);
+  if (!ask)
+    return false;
+  ip_addr_t a = stack_to_lwip(hop);
   (void)etharp_query(&i->netif, ip_2_ip4(&a), NULL);
   stack_kick(i->s);
   return false;

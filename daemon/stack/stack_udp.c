@@ -262,8 +262,6 @@ int stack_udp_send_by(struct stack_udp *u, const struct net_addr *from, const st
     return r;
   if (!u->i || to->addr.family != AF_INET || net_addr_class(from) != NET_UNICAST || hop->family != AF_INET)
     return -EINVAL;
-  if (!stack_if_addr(u->i).family)
-    return -ENONET;
   ip_addr_t src = stack_to_lwip(from);
   u->i->hop = *hop;
   r = send_on(u, &u->i->netif, &src, to, data, len);

@@ -122,7 +122,7 @@ Test(netconf, renew_and_release) {
   cr_assert_eq(netconf_release(nc), 0);
   cr_expect(stack_has(0));
   run(&net, 100 * MS);
-  cr_expect_eq(srv.seen[DHCP4_RELEASE], 1, "sent before the address went");
+  cr_expect_eq(srv.seen[DHCP4_RELEASE], 1, "though the address is gone");
   cr_expect_eq(net_addr_to_v4(&srv.from.addr), ADDR);
   cr_expect_eq(netconf_release(nc), -ENODATA);
   run(&net, 3600 * SEC);
@@ -137,45 +137,34 @@ Test(netconf, release_reaches_the_server) {
   begin(NETCONF_DHCP);
   run(&net, 1500 * SEC);
   cr_assert_eq(netconf_release(nc), 0);
+  cr_expect(stack_has(0), "at once");
+  cr_expect_str_eq(told.state, "released");
   run(&net, 10 * MS);
   cr_expect_eq(srv.seen[DHCP4_RELEASE], 1);
   cr_expect_eq(net_addr_to_v4(&srv.from.addr), ADDR);
-  cr_expect(stack_has(0), "in the turn in which it left");
-  cr_expect_str_eq(told.state, "released");
+  cr_expect_eq(net_addr_to_v4(&srv.to.addr), SERVER);
+  run(&net, 10 * SEC);
+  cr_expect_eq(srv.seen[DHCP4_RELEASE], 1);
 }
 
-Test(netconf, release_to_nobody) {
+/* One that would come late might end a lease that was granted meanwhile. */
+Test(netconf, release_that_cannot_be_sent_is_forgotten) {
   begin(NETCONF_DHCP);
   run(&net, 1500 * SEC);
-  stack_if_clear_ipv4(net.b); /* the server is gone */
+  stack_if_clear_ipv4(net.b); /* the server does not answer ARP */
   cr_assert_eq(netconf_release(nc), 0);
-  cr_assert_eq(netconf_release(nc), 0, "asked twice");
-  run(&net, 500 * MS);
-  cr_expect(stack_has(ADDR));
-  run(&net, 600 * MS);
-  cr_expect(stack_has(0), "not waited for longer than a second");
-  cr_expect_str_eq(told.state, "released");
-  cr_expect_eq(netconf_release(nc), -ENODATA);
-}
-
-Test(netconf, release_then_something_else) {
-  begin(NETCONF_DHCP);
+  run(&net, 1500 * MS);
+  cr_assert_eq(stack_if_set_ipv4(net.b, &net.addr_b, 24, NULL), 0);
+  run(&net, 10 * SEC);
+  cr_expect_eq(srv.seen[DHCP4_RELEASE], 0, "after a second");
+  cr_assert_eq(netconf_renew(nc), 0);
   run(&net, 1500 * SEC);
+  cr_expect(stack_has(ADDR));
   cr_assert_eq(netconf_release(nc), 0);
   cr_assert_eq(netconf_renew(nc), 0);
-  cr_expect(stack_has(0));
-  run(&net, 100 * MS);
-  cr_expect(stack_has(ADDR), "asked for anew");
-  cr_expect_eq(srv.seen[DHCP4_DISCOVER], 2);
-  run(&net, 1500 * SEC);
-  cr_assert_eq(netconf_release(nc), 0);
-  struct netconf_static s = {net_addr_v4(ADDR + 7), 24, net_addr_v4(SERVER)};
-  cr_assert_eq(netconf_set_static(nc, &s, NULL), 0);
-  run(&net, 100 * MS);
-  cr_expect(stack_has(ADDR + 7));
-  cr_expect_eq(srv.seen[DHCP4_RELEASE], 1, "the server is told by the lease's own address");
-  cr_expect_eq(net_addr_to_v4(&srv.from.addr), ADDR);
-  cr_expect_str_eq(told.state, "released");
+  run(&net, 10 * SEC);
+  cr_expect(stack_has(ADDR));
+  cr_expect_eq(srv.seen[DHCP4_RELEASE], 0, "when a lease is asked for");
 }
 
 Test(netconf, link) {

@@ -434,7 +434,9 @@ Test(dhcp4_ways, standby_without_a_lease_released_and_for_ever) {
   cr_assert(is_v4(&sent(&r)->hop, SERVER), "which is on its link");
   r = bound(1000);
   cr_assert_eq(dhcp4_release(&r.m, r.now, &r.a), 0);
-  cr_assert_eq(sent(&r)->src.family, 0, "in force: as everything");
+  cr_assert(is_v4(&sent(&r)->src, ADDR), "in force, too");
+  settle(&r);
+  cr_assert_not(r.applied);
   r = bound(DHCP4_FOREVER);
   standby(&r);
   cr_assert_eq(r.m.state, DHCP_STANDBY);
