@@ -68,6 +68,7 @@ struct dhcp4_machine {
   unsigned naks;       /* in a row, slows the next discovery */
   unsigned conflicts;  /* declined in a row, likewise */
   uint64_t acquire_ns; /* when the acquisition began, for the secs field */
+  uint16_t discover_secs; /* of the last DISCOVER: the REQUEST that follows from it says the same */
   uint64_t request_ns; /* when the first request under this xid was sent: a lease counts from there */
   bool quick;          /* asked on demand or after the link came back: a few quick tries, then the schedule */
 

@@ -74,6 +74,7 @@ static void send_discover(struct dhcp4_machine *m, uint64_t now, struct dhcp4_ac
   }
   /* Our stack takes a unicast reply before it has an address, so no reply needs to be broadcast. */
   struct dhcp4_send *s = dhcp4_send_new(m, acts, DHCP4_DISCOVER, m->acquire_ns, now);
+  m->discover_secs = s->secs;
   s->rapid = m->cfg.rapid_commit;
   if (m->memory.hint)
     s->requested = m->memory.lease.params.addr;
@@ -99,6 +100,7 @@ void dhcp4_discover(struct dhcp4_machine *m, enum dhcp_state state, uint64_t now
 
 static void send_select(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions *acts) {
   struct dhcp4_send *s = dhcp4_send_new(m, acts, DHCP4_REQUEST, m->acquire_ns, now);
+  s->secs = m->discover_secs; /* 3.1.3: so that relays take it to the same servers */
   s->requested = m->pending.params.addr;
   s->server = m->pending.params.server;
   m->tries++;
