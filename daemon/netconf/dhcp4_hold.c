@@ -107,5 +107,5 @@ void dhcp4_quick_try(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions
   send_extend(m, now, acts);
   m->deadline_ns = now + dhcp4_backoff(m, m->tries);
   if (m->lease.expiry_ns != 0)
-    m->deadline_ns = MIN(m->deadline_ns, m->lease.expiry_ns);
+    m->deadline_ns = MIN(m->deadline_ns, now < m->lease.t2_ns ? m->lease.t2_ns : m->lease.expiry_ns);
 }

@@ -192,9 +192,11 @@ void dhcp4_conflict(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions 
 void dhcp4_timeout(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions *acts) {
   if (dhcp4_step_begin(m, now, acts) || m->deadline_ns == 0 || now < m->deadline_ns)
     return;
+  /* At T2 it is time to ask everybody (4.4.5), whatever was asked of the one server. */
+  bool rebind = m->state == DHCP_RENEWING && m->lease.expiry_ns != 0 && now >= m->lease.t2_ns;
   if (!m->has_lease)
     dhcp4_acquire_timeout(m, now, acts);
-  else if (m->quick && m->tries < QUICK_TRIES)
+  else if (m->quick && m->tries < QUICK_TRIES && !rebind)
     dhcp4_quick_try(m, now, acts);
   else
     dhcp4_follow_schedule(m, now, acts);

@@ -316,6 +316,20 @@ Test(dhcp4_machine, renew_on_demand) {
   cr_assert_eq(sent(&r)->message.type, DHCP4_DISCOVER);
 }
 
+Test(dhcp4_machine, renew_on_demand_of_a_short_lease) {
+  struct rig r = bound(40); /* T2 at 35 s; the fourth quick try would wait beyond its end */
+  uint64_t t2 = r.m.lease.t2_ns;
+  dhcp4_renew(&r.m, r.now, &r.a);
+  settle(&r);
+  while (r.now < t2) {
+    cr_assert(is_v4(&sent(&r)->to, SERVER));
+    timer(&r);
+  }
+  cr_assert_eq(r.now, t2);
+  cr_assert_eq(r.m.state, DHCP_REBINDING);
+  cr_assert_eq(sent(&r)->to.family, 0, "everybody is asked before the lease ends");
+}
+
 Test(dhcp4_machine, release) {
   struct rig r = rig_new(true);
   cr_assert_eq(dhcp4_release(&r.m, r.now, &r.a), -ENODATA);
