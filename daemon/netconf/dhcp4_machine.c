@@ -42,9 +42,11 @@ static bool usable(struct dhcp4_machine *m, const struct dhcp4_reply *r, uint64_
   return true;
 }
 
-/* RFC 8925 3.2. A lease that is held is not given up for it: that would end every connection. */
+/* RFC 8925 3.2: an offer, or an ACK in INIT-REBOOT. In other states an address that was granted is used, and a lease that
+ * is held is not given up for it: that would end every connection. */
 static bool prefers_v6(struct dhcp4_machine *m, const struct dhcp4_reply *r, uint64_t now, struct dhcp4_actions *acts) {
-  if (!m->cfg.v6only || !r->has_v6only || m->has_lease)
+  bool heeded = r->type == DHCP4_OFFER || m->state == DHCP_REBOOTING;
+  if (!m->cfg.v6only || !r->has_v6only || m->has_lease || !heeded)
     return false;
   dhcp4_wait_v6only(m, r->v6only_s, now, acts);
   return true;
@@ -57,7 +59,10 @@ static void receive_offer(struct dhcp4_machine *m, const struct dhcp4_reply *r, 
     ignore(m, DHCP4_UNEXPECTED);
     return;
   }
-  if (usable(m, r, now, now, &l) && !prefers_v6(m, r, now, acts))
+  /* With that word there may be no address in it, 0.0.0.0 (RFC 8925 3.3); of several offers it is the one that counts. */
+  if (r->params.server.family != 0 && prefers_v6(m, r, now, acts))
+    return;
+  if (usable(m, r, now, now, &l))
     dhcp4_offered(m, r, now, acts);
 }
 

@@ -365,6 +365,21 @@ Test(dhcp4_ways, ipv6_only_preferred) {
   }
 }
 
+Test(dhcp4_ways, ipv6_only_offer_without_an_address) {
+  struct rig r = rig_with(true, &(struct dhcp4_config){.v6only = true, .offer_wait_ns = 100 * MS});
+  start(&r);
+  offered(&r, OTHER, ADDR, false, false);
+  cr_assert_eq(r.m.state, DHCP_SELECTING);
+  struct dhcp4_reply d = {.type = DHCP4_OFFER, .xid = r.m.xid, .has_v6only = true, .v6only_s = 1800};
+  memcpy(d.mac, mac, 6);
+  receive(&r, &d);
+  cr_assert_eq(r.m.state, DHCP_SELECTING, "of no server");
+  d.params.server = net_addr_v4(SERVER);
+  receive(&r, &d);
+  cr_assert_eq(r.m.state, DHCP_IPV6_ONLY, "3.3: 0.0.0.0 is what a server should offer then");
+  cr_assert_eq(r.m.deadline_ns, r.now + 1800 * S);
+}
+
 Test(dhcp4_ways, ipv6_only_is_heard_only_by_who_asked) {
   struct rig r = rig_new(true);
   cr_assert_not(sent(&r)->message.v6only);
@@ -380,7 +395,10 @@ Test(dhcp4_ways, ipv6_only_is_heard_only_by_who_asked) {
   r = rig_with(true, &(struct dhcp4_config){.v6only = true});
   start(&r);
   answer(&r, DHCP4_OFFER, 100);
-  answer(&r, DHCP4_ACK, 100);
+  d = reply(&r, DHCP4_ACK, SERVER, 100);
+  d.has_v6only = true;
+  receive(&r, &d);
+  cr_assert_eq(r.m.state, DHCP_BOUND, "3.2: in any other state the address that was granted is used");
   timer(&r);
   d = reply(&r, DHCP4_ACK, SERVER, 100);
   d.has_v6only = true;
