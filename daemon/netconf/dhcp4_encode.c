@@ -3,6 +3,8 @@
  */
 #include "netconf/dhcp4_wire.h"
 
+#define MESSAGE_MAX 128
+
 struct writer {
   uint8_t *buf;
   size_t len;
@@ -86,6 +88,8 @@ size_t dhcp4_encode(const struct dhcp4_identity *who, const struct dhcp4_send *m
   put_client_id(&w, who);
   put_addr_option(&w, OPT_REQUESTED, &m->requested);
   put_addr_option(&w, OPT_SERVER, &m->server);
+  if (m->message != NULL)
+    put_text(&w, OPT_MESSAGE, m->message, MESSAGE_MAX);
   if (m->rapid)
     put_option(&w, OPT_RAPID_COMMIT, "", 0);
   if (m->type == DHCP4_DISCOVER || m->type == DHCP4_REQUEST || m->type == DHCP4_INFORM)

@@ -352,6 +352,7 @@ int dhcp4_release(struct dhcp4_machine *m, uint64_t now, struct dhcp4_actions *a
     struct dhcp4_send *s = dhcp4_send_new(m, acts, DHCP4_RELEASE, now, now);
     s->ciaddr = p.addr;
     s->server = p.server;
+    s->message = "the lease is given back";
     struct dhcp4_action *a = &acts->a[acts->n - 1];
     a->to = p.server;
     a->src = p.addr; /* unicast (4.4.4): whose it is the server sees by the source, too */

@@ -97,6 +97,7 @@ struct dhcp4_send {
   struct net_addr ciaddr;    /* family 0: none; likewise below */
   struct net_addr requested; /* option 50 */
   struct net_addr server;    /* option 54 */
+  const char *message;       /* option 56, a static string; NULL: none */
 };
 
 /* Returns the length, at most DHCP4_MSG_MAX, at least DHCP4_MSG_MIN. */

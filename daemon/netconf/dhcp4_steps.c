@@ -213,6 +213,7 @@ void dhcp4_decline(struct dhcp4_machine *m, const struct dhcp4_params *p, uint64
     struct dhcp4_send *s = dhcp4_send_new(m, acts, DHCP4_DECLINE, now, now);
     s->requested = addr;
     s->server = server;
+    s->message = why; /* table 5: SHOULD, for who administers the server */
   }
   dhcp4_new_xid(m);
   dhcp4_set_state(m, acts, DHCP_INIT, why);

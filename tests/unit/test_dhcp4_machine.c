@@ -343,6 +343,7 @@ Test(dhcp4_machine, release) {
   cr_assert_eq(s->type, DHCP4_RELEASE);
   cr_assert(is_v4(&s->ciaddr, ADDR));
   cr_assert(is_v4(&s->server, SERVER));
+  cr_assert_not_null(s->message, "table 5");
   settle(&r);
   cr_assert_eq(r.m.state, DHCP_RELEASED);
   cr_assert_eq(dhcp4_release(&r.m, r.now, &r.a), -ENODATA);

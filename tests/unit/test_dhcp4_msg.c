@@ -440,8 +440,10 @@ Test(dhcp4_msg, encode_decline_release_inform) {
   uint8_t b[DHCP4_MSG_MAX];
   size_t n, len;
   for (int type = DHCP4_DECLINE; type <= DHCP4_RELEASE; type += DHCP4_RELEASE - DHCP4_DECLINE) {
-    struct dhcp4_send m = {.type = (enum dhcp4_type)type, .server = net_addr_v4(SERVER)};
+    struct dhcp4_send m = {.type = (enum dhcp4_type)type, .server = net_addr_v4(SERVER), .message = "why"};
     len = dhcp4_encode(&who, &m, b);
+    const uint8_t *message = raw_find(b, len, 56, &n);
+    cr_assert(message != NULL && n == 3 && memcmp(message, "why", 3) == 0);
     cr_assert_null(raw_find(b, len, 55, &n), "RFC 2131 table 5: neither wishes nor names");
     cr_assert_null(raw_find(b, len, 12, &n));
     cr_assert_not_null(raw_find(b, len, 54, &n));

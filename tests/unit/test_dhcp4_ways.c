@@ -251,6 +251,8 @@ Test(dhcp4_ways, conflict_then_decline_then_a_new_address) {
   cr_assert(is_v4(&s->message.requested, ADDR));
   cr_assert(is_v4(&s->message.server, SERVER));
   cr_assert_eq(s->message.ciaddr.family, 0);
+  cr_assert_eq(s->message.secs, 0, "table 5");
+  cr_assert_not_null(s->message.message, "table 5: it says why");
   cr_assert_eq(r.m.deadline_ns, r.now + 10 * S, "3.1.5: ten seconds at least");
   cr_assert_eq(r.forgets, 1);
   timer(&r);
