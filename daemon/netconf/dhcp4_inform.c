@@ -16,8 +16,10 @@ void dhcp4_inform_init(struct dhcp4_inform *i, const struct dhcp4_config *cfg, b
 static bool ask(struct dhcp4_inform *i, uint64_t now, struct dhcp4_send *msg) {
   uint32_t jitter = i->cfg->random(i->cfg->random_arg) % 2001;
   i->deadline_ns = now + ((UINT64_C(4) << i->tries) - 1) * NSEC_PER_SEC + jitter * NSEC_PER_MSEC;
-  if (++i->tries == TRIES)
+  if (++i->tries == TRIES) {
     i->deadline_ns = now + LATER_NS;
+    i->silent = true;
+  }
   *msg = (struct dhcp4_send){.type = DHCP4_INFORM, .xid = i->xid, .ciaddr = i->addr};
   msg->secs = (uint16_t)MIN((now - i->begun_ns) / NSEC_PER_SEC, (uint64_t)UINT16_MAX);
   return true;
@@ -38,6 +40,7 @@ bool dhcp4_inform_set(struct dhcp4_inform *i, const struct net_addr *addr, uint6
   if (!net_addr_equal(&i->addr, addr))
     i->params = (struct dhcp4_params){0};
   i->addr = *addr;
+  i->silent = false;
   return begin(i, now, msg);
 }
 
@@ -45,6 +48,7 @@ bool dhcp4_inform_link(struct dhcp4_inform *i, bool up, uint64_t now, struct dhc
   if (i->link == up)
     return false;
   i->link = up;
+  i->silent = false;
   return begin(i, now, msg);
 }
 
@@ -61,6 +65,7 @@ bool dhcp4_inform_receive(struct dhcp4_inform *i, const struct dhcp4_reply *r) {
       dhcp4_other_client(&i->cfg->id, r))
     return false;
   i->answered = true;
+  i->silent = false;
   i->deadline_ns = 0;
   i->params = r->params;
   i->params.addr = (struct net_addr){0};

@@ -11,6 +11,7 @@ struct dhcp4_inform {
   const struct dhcp4_config *cfg;
   struct net_addr addr; /* family 0: off */
   bool link, answered;
+  bool silent; /* nobody answered four tries, nor since: people should know (4.4.3) */
   uint32_t xid;
   unsigned tries;
   uint64_t begun_ns, deadline_ns; /* 0: nothing is due */

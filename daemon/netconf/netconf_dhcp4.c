@@ -327,7 +327,8 @@ void netconf_ip4_each_lease(const struct netconf_ip4 *p, void (*fn)(void *arg, c
                                   .state = known ? "informed" : "informing",
                                   .server = i->params.server,
                                   .in_force = known,
-                                  .reason = "options are asked for, for the static address",
+                                  .reason = i->silent ? "no server answers for the static address: asked again later"
+                                                      : "options are asked for, for the static address",
                                   .next = i->deadline_ns != 0 ? "retry" : NULL,
                                   .next_ns = i->deadline_ns});
 }

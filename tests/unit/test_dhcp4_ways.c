@@ -572,7 +572,9 @@ Test(dhcp4_ways, inform) {
     now = silent.deadline_ns;
     cr_assert(dhcp4_inform_timeout(&silent, now, &m));
     cr_assert_gt(silent.deadline_ns, now + 2 * S);
+    cr_assert_eq(silent.silent, n >= 2, "4.4.3: after four tries people are told, until there is an answer");
   }
+  cr_assert_not(i.silent);
   struct net_addr none = {0};
   cr_assert_not(dhcp4_inform_set(&i, &none, now, &m));
   cr_assert_eq(i.params.n_dns, 0);
