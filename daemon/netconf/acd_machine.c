@@ -14,6 +14,7 @@
 #define ANNOUNCE_INTERVAL_NS (2 * NSEC_PER_SEC)
 #define MAX_CONFLICTS 10u
 #define RATE_LIMIT_INTERVAL_NS (60 * NSEC_PER_SEC)
+#define FORGET_NS (MAX_CONFLICTS * RATE_LIMIT_INTERVAL_NS) /* at most as many then, were they to begin again */
 #define DEFEND_INTERVAL_NS (10 * NSEC_PER_SEC)
 #define FAST_DIVISOR 10u
 
@@ -35,6 +36,8 @@ static uint64_t draw(struct acd_machine *m, unsigned min, unsigned max) {
 
 void acd_probe(struct acd_machine *m, const struct net_addr *addr, uint64_t now) {
   uint64_t at = now;
+  if (now - m->conflict_ns >= FORGET_NS)
+    m->conflicts = 0;
   if (m->conflicts >= MAX_CONFLICTS && m->began_ns != 0)
     at = MAX(at, m->began_ns + RATE_LIMIT_INTERVAL_NS); /* 2.1.1 */
   m->state = ACD_PROBING;
@@ -59,6 +62,11 @@ void acd_guard(struct acd_machine *m, const struct net_addr *addr, bool keep, ui
   m->deadline_ns = now + ANNOUNCE_INTERVAL_NS;
 }
 
+void acd_count_conflict(struct acd_machine *m, uint64_t now) {
+  m->conflicts++;
+  m->conflict_ns = now;
+}
+
 void acd_stop(struct acd_machine *m) {
   m->state = ACD_IDLE;
   m->addr = (struct net_addr){0};
@@ -72,7 +80,6 @@ static void probe_step(struct acd_machine *m, struct acd_actions *acts) {
     act(acts, ACD_ACT_PROBE, NULL);
     return;
   }
-  m->conflicts = 0;
   acd_stop(m);
   act(acts, ACD_ACT_CLEAR, NULL);
 }
@@ -128,7 +135,7 @@ void acd_receive(struct acd_machine *m, const struct stack_arp_packet *p, uint64
     defend(m, p->sender_mac, now, acts);
     return;
   }
-  m->conflicts++;
+  acd_count_conflict(m, now);
   acd_stop(m);
   act(acts, ACD_ACT_CONFLICT, p->sender_mac);
 }

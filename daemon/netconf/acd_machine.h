@@ -49,7 +49,8 @@ struct acd_machine {
   bool keep;     /* while guarding: acd_guard */
   unsigned sent; /* probes or announcements */
   uint64_t probe_ns[ACD_PROBES], clear_ns;
-  unsigned conflicts;   /* since the last address that was free: MAX_CONFLICTS of them slow the next probing down */
+  unsigned conflicts;   /* MAX_CONFLICTS of them slow the next probing down; forgotten after ten minutes without any */
+  uint64_t conflict_ns; /* the last of them */
   uint64_t began_ns;    /* the last probing; 0: none */
   uint64_t defended_ns; /* 0: never */
   uint64_t seen;        /* conflicts in all */
@@ -61,6 +62,8 @@ void acd_probe(struct acd_machine *m, const struct net_addr *addr, uint64_t now)
 /* It is in use from now on. The first announcement is the stack's own (stack_if_set_ipv4), the second is ordered here.
  * keep: it is defended for ever, once in DEFEND_INTERVAL (2.4 c); else given up at a second conflict within it (b). */
 void acd_guard(struct acd_machine *m, const struct net_addr *addr, bool keep, uint64_t now);
+/* A conflict that the other machine of this interface met counts here, too (2.1.1). */
+void acd_count_conflict(struct acd_machine *m, uint64_t now);
 void acd_stop(struct acd_machine *m);
 void acd_timeout(struct acd_machine *m, uint64_t now, struct acd_actions *acts); /* early calls are harmless */
 void acd_receive(struct acd_machine *m, const struct stack_arp_packet *p, uint64_t now, struct acd_actions *acts);

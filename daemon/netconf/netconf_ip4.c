@@ -193,10 +193,12 @@ static void on_probed(void *arg, enum acd_action_kind what, const struct net_add
 
 static void on_guarded(void *arg, enum acd_action_kind what, const struct net_addr *addr _unused_, const uint8_t *mac) {
   struct netconf_ip4 *p = arg;
-  if (what == ACD_ACT_DEFENDED)
+  if (what == ACD_ACT_DEFENDED) {
     tell_defended(p, mac);
-  else if (what == ACD_ACT_LOST)
+  } else if (what == ACD_ACT_LOST) {
+    acd_client_count_conflict(p->probe);
     lose(p, mac);
+  }
 }
 
 static uint32_t random32(void *arg) { return netconf_random(arg); }

@@ -104,6 +104,27 @@ Test(netconf_acd, lease_defended_then_declined) {
   user = stack_udp_close(user);
 }
 
+/* Free while it is probed, claimed as soon as it is in use: a server that gives such addresses for ever must not make us
+ * flood the link. */
+Test(netconf_acd, addresses_lost_in_use_slow_down_too) {
+  begin(NETCONF_DHCP);
+  unsigned lost = 0;
+  uint64_t begun = now(), tenth = 0;
+  while (now() - begun < 1500 * SEC) {
+    run(&net, SEC);
+    struct netconf_lease l = lease();
+    if (l.in_force)
+      claim(net_addr_to_v4(&l.addr));
+    if (srv.seen[DHCP4_DECLINE] == lost)
+      continue;
+    lost = srv.seen[DHCP4_DECLINE];
+    if (lost == 10)
+      tenth = now();
+  }
+  cr_expect_neq(tenth, 0);
+  cr_expect_leq(lost - 10, (now() - tenth) / (60 * SEC) + 1, "RATE_LIMIT_INTERVAL after MAX_CONFLICTS");
+}
+
 Test(netconf_acd, fixed_is_probed) {
   begin(NETCONF_STATIC);
   cr_expect(stack_has(0));

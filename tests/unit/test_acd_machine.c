@@ -204,8 +204,13 @@ Test(acd_machine, many_conflicts_slow_down) {
   for (int i = 0; i < 4; i++)
     timer(&r);
   cr_assert(acted(&r, ACD_ACT_CLEAR));
+  acd_count_conflict(&r.m, r.now);
+  last = r.m.began_ns;
   probe(&r);
-  cr_assert_leq(r.m.deadline_ns, r.now + S, "one was free: as before");
+  cr_assert_geq(r.m.deadline_ns, last + 60 * S, "2.1.1: what is free now and lost at once is another");
+  r.now += 600 * S;
+  probe(&r);
+  cr_assert_leq(r.m.deadline_ns, r.now + S, "ten minutes without any: as before");
 }
 
 Test(acd_machine, idle_hears_nothing) {
