@@ -115,6 +115,11 @@ void acd_client_guard(struct acd_client *c, const struct net_addr *addr, bool ke
   set_timer(c);
 }
 
+void acd_client_announce(struct acd_client *c) {
+  acd_announce(&c->machine, now(c));
+  set_timer(c);
+}
+
 void acd_client_count_conflict(struct acd_client *c) { acd_count_conflict(&c->machine, now(c)); }
 
 void acd_client_stop(struct acd_client *c) {

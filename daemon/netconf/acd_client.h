@@ -19,6 +19,7 @@ struct acd_client *acd_client_free(struct acd_client *c); /* returns NULL; NULL 
 /* fn is called later, never from inside. Probing what is being probed changes nothing. */
 void acd_client_probe(struct acd_client *c, const struct net_addr *addr);
 void acd_client_guard(struct acd_client *c, const struct net_addr *addr, bool keep);
+void acd_client_announce(struct acd_client *c);
 void acd_client_count_conflict(struct acd_client *c);
 void acd_client_stop(struct acd_client *c);
 const struct acd_machine *acd_client_machine(const struct acd_client *c);

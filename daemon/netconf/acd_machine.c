@@ -62,6 +62,13 @@ void acd_guard(struct acd_machine *m, const struct net_addr *addr, bool keep, ui
   m->deadline_ns = now + ANNOUNCE_INTERVAL_NS;
 }
 
+void acd_announce(struct acd_machine *m, uint64_t now) {
+  if (m->state != ACD_GUARDING)
+    return;
+  m->sent = 0;
+  m->deadline_ns = now;
+}
+
 void acd_count_conflict(struct acd_machine *m, uint64_t now) {
   m->conflicts++;
   m->conflict_ns = now;

@@ -62,6 +62,8 @@ void acd_probe(struct acd_machine *m, const struct net_addr *addr, uint64_t now)
 /* It is in use from now on. The first announcement is the stack's own (stack_if_set_ipv4), the second is ordered here.
  * keep: it is defended for ever, once in DEFEND_INTERVAL (2.4 c); else given up at a second conflict within it (b). */
 void acd_guard(struct acd_machine *m, const struct net_addr *addr, bool keep, uint64_t now);
+/* What is guarded was verified anew: it is announced again, twice, from now on. */
+void acd_announce(struct acd_machine *m, uint64_t now);
 /* A conflict that the other machine of this interface met counts here, too (2.1.1). */
 void acd_count_conflict(struct acd_machine *m, uint64_t now);
 void acd_stop(struct acd_machine *m);

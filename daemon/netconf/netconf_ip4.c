@@ -145,11 +145,13 @@ static void tell_defended(struct netconf_ip4 *p, const uint8_t mac[6]) {
                        who_has(mac, "claims it too: defended", why));
 }
 
-/* After the link was away. */
+/* After the link was away. The neighbours here may know the address as another's, so it is announced (2.3). */
 static void verified(struct netconf_ip4 *p, bool conflict, const uint8_t *mac) {
-  if (!conflict || p->origin == NULL)
+  if (p->origin == NULL)
     return;
-  if (has_fixed(p) && p->n->cfg.conflict_keep)
+  if (!conflict)
+    acd_client_announce(p->guard);
+  else if (has_fixed(p) && p->n->cfg.conflict_keep)
     tell_defended(p, mac);
   else
     lose(p, mac);

@@ -276,6 +276,17 @@ Test(netconf_acd, lease_is_probed_while_the_configured_address_is) {
   cr_expect_not_null(address("static", "duplicate"));
 }
 
+Test(netconf_acd, link_returns_and_the_address_is_announced) {
+  begin(NETCONF_STATIC);
+  run(&net, 10 * SEC);
+  netconf_link(nc, false);
+  netconf_link(nc, true);
+  probes = announcements = 0;
+  run(&net, 10 * SEC);
+  cr_expect_eq(probes, 3);
+  cr_expect_eq(announcements, 2, "ANNOUNCE_NUM, after the probes");
+}
+
 static uint64_t conflicts;
 static void on_counter(void *arg _unused_, const char *name, uint64_t value) {
   if (strcmp(name, "acd-conflicts") == 0)

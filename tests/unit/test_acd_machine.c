@@ -153,6 +153,25 @@ Test(acd_machine, announced_twice) {
   cr_assert_eq(r.m.state, ACD_GUARDING);
 }
 
+Test(acd_machine, announced_again_when_it_was_verified) {
+  struct rig r = rig_new(false);
+  acd_announce(&r.m, r.now);
+  cr_assert_eq(r.m.deadline_ns, 0, "nothing is guarded");
+  guard(&r, false);
+  timer(&r);
+  hear(&r, 1, other, ADDR, ADDR + 1);
+  r.now += 8 * S;
+  acd_announce(&r.m, r.now);
+  for (int i = 0; i < 2; i++) {
+    timer(&r);
+    cr_assert(acted(&r, ACD_ACT_ANNOUNCE));
+  }
+  cr_assert_eq(r.m.deadline_ns, 0);
+  r.now -= S;
+  hear(&r, 1, other, ADDR, ADDR + 1);
+  cr_assert(acted(&r, ACD_ACT_LOST), "the conflict before that is not forgotten");
+}
+
 Test(acd_machine, defended_once_then_given_up) {
   struct rig r = rig_new(false);
   guard(&r, false);
