@@ -276,7 +276,7 @@ void dhcp6_timeout(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions *
   } else if (m->link && m->state == DHCP6_BOUND && m->next_ns == 0 && now >= m->lease.t1_ns) {
     dhcp6_schedule(m, NULL, now, acts);
   } else if (m->link && m->state == DHCP6_INFORMED && m->refresh_ns != 0 && now >= m->refresh_ns) {
-    dhcp6_exchange(m, DHCP6_ASKING, false, "what was told is old", now, acts);
+    dhcp6_exchange(m, DHCP6_ASKING, true, "what was told is old", now, acts); /* 21.23: MUST be delayed */
   }
   settle(m);
 }

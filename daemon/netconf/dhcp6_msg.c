@@ -193,7 +193,7 @@ static bool decode_option(struct dhcp6_reply *r, unsigned code, const uint8_t *d
     options_each(d, len, r, decode_ntp_sub);
     return true;
   case OPT_REFRESH:
-    r->refresh_s = len == 4 ? get32(d) : 0;
+    r->refresh_s = len == 4 ? MAX(get32(d), 1u) : 0; /* none at all is short, too */
     return len == 4;
   case OPT_SOL_MAX_RT:
     return decode_max_rt(&r->sol_max_rt_s, d, len);

@@ -543,7 +543,11 @@ Test(dhcp6_machine, options_alone) {
   cr_assert_eq(r.m.deadline_ns, r.now + 86400 * S, "21.23: a day, unless it is said");
   timer(&r);
   cr_assert_eq(r.m.state, DHCP6_ASKING);
+  cr_assert_eq(r.sent, 0, "21.23: after a random delay");
+  cr_assert_leq(r.m.deadline_ns, r.now + S);
   cr_assert_eq(r.params.n_dns, 1, "the old ones hold meanwhile");
+  timer(&r);
+  cr_assert_eq(r.sent, 1);
   d = reply(&r, DHCP6_REPLY, "a");
   d.refresh_s = 5;
   d.inf_max_rt_s = 60;
@@ -552,6 +556,7 @@ Test(dhcp6_machine, options_alone) {
   cr_assert_eq(r.m.refresh_ns, r.now + 600 * S, "and no less than ten minutes");
   uint64_t end = r.now + 1200 * S;
   d = grant(&r, DHCP6_REPLY, "a", 1, 1);
+  timer(&r);
   timer(&r);
   d.xid = r.m.xid;
   d.refresh_s = FOR_EVER;

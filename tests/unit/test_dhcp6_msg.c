@@ -131,6 +131,7 @@ Test(dhcp6_msg, what_makes_no_sense) {
   raw6_ia_addr(&r, "2001:db8::6", 20, 20); /* twice */
   raw6_status(&r, DHCP6_NO_BINDING);
   raw6_ia_end(&r);
+  raw6_opt32(&r, 32, 0);
   raw6_opt32(&r, 82, 59);
   raw6_opt32(&r, 83, 86401);
   cr_assert_eq(decode(&r, &m), 0);
@@ -138,6 +139,7 @@ Test(dhcp6_msg, what_makes_no_sense) {
   cr_assert_eq(m.ia_status, DHCP6_NO_BINDING);
   cr_assert_eq(m.n_addrs, 1);
   cr_assert_eq(m.addrs[0].valid_s, 10);
+  cr_assert_eq(m.refresh_s, 1, "21.23: less than the least, not left unsaid");
   cr_assert(m.sol_max_rt_s == 0 && m.inf_max_rt_s == 0);
   cr_assert_eq(m.left_out, 7);
 }
