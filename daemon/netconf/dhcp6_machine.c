@@ -151,6 +151,8 @@ static void transmit(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions
       random = 1001 + random % 1000; /* 18.2.1: here RAND is above 0, so the first wait is not cut short */
   }
   m->tries++;
+  if (m->state == DHCP6_RENEWING || m->state == DHCP6_REBINDING || m->state == DHCP6_CONFIRMING)
+    fill_addrs(&m->message, &m->lease); /* 15: what is over meanwhile is not named any more */
   m->rt_ns = backoff_next(m->rt_ns, x->first_s * NSEC_PER_SEC, most_s * NSEC_PER_SEC, random);
   m->next_ns = MIN(now + m->rt_ns, state_end(m));
   m->message.elapsed_cs = (uint16_t)MIN((now - m->first_ns) / (10 * NSEC_PER_MSEC), (uint64_t)UINT16_MAX); /* 21.9 */

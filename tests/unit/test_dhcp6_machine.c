@@ -365,6 +365,25 @@ Test(dhcp6_machine, what_a_renewal_does_not_name_lives_on) {
   cr_assert_eq(r.n_have, 1);
 }
 
+Test(dhcp6_machine, what_is_over_is_not_asked_for) {
+  struct rig r = bound(100, 200);
+  timer(&r);
+  struct dhcp6_reply d = grant(&r, DHCP6_REPLY, "one", 100, 200);
+  d.addrs[d.n_addrs++] = (struct dhcp6_addr){addr(TWO), 60, 90};
+  receive(&r, &d);
+  cr_assert_eq(r.n_have, 2);
+  while (r.n_have == 2)
+    timer(&r);
+  cr_assert_eq(r.m.state, DHCP6_REBINDING);
+  cr_assert_eq(r.last.n_addrs, 2);
+  uint32_t xid = r.last.xid;
+  while (r.sent == 0)
+    timer(&r);
+  cr_assert_eq(r.last.xid, xid, "a repetition");
+  cr_assert_eq(r.last.n_addrs, 1, "18.2.4: MUST NOT name one that is no longer valid");
+  cr_assert(net_addr_equal(&r.last.addrs[0], &r.have[0]));
+}
+
 Test(dhcp6_machine, no_binding_means_request) {
   struct rig r = bound(100, 200);
   timer(&r);
