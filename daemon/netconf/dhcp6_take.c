@@ -44,8 +44,16 @@ static void take_advertise(struct dhcp6_machine *m, const struct dhcp6_reply *r,
 
 /* --- leases ------------------------------------------------------------------------------------------------------- */
 
+#define TIMES_LEAST_NS NSEC_PER_SEC
+
+/* T2 is ours to choose, and T1, the server's, comes late: between it and the end. */
+static uint64_t after(uint64_t t1, uint64_t now, uint64_t valid) {
+  return t1 + (valid != DHCP6_NEVER && t1 < valid ? valid - t1 : t1 - now) / 2;
+}
+
 /* 14.2, 21.4. The server's times count when they come before the first end; else half and four fifths of the shortest
- * preferred lifetime, or of the shortest valid one when nothing is preferred. */
+ * preferred lifetime, or of the shortest valid one when nothing is preferred. A server that lets a lease run out would be
+ * asked for the half of each rest, without an end: not sooner than in a second. */
 static void set_times(struct dhcp6_machine *m, const struct dhcp6_reply *r, uint64_t now) {
   uint64_t preferred = DHCP6_NEVER, valid = DHCP6_NEVER;
   for (unsigned i = 0; i < m->lease.n_addrs; i++) {
@@ -55,10 +63,12 @@ static void set_times(struct dhcp6_machine *m, const struct dhcp6_reply *r, uint
       preferred = MIN(preferred, a->preferred_until);
   }
   uint64_t end = MIN(preferred, valid);
-  uint64_t half = end == DHCP6_NEVER ? end : now + (end - now) / 2;
-  uint64_t most = end == DHCP6_NEVER ? end : now + (end - now) / 10 * 8;
-  m->lease.t2_ns = r->t2_s != 0 ? until(now, r->t2_s) : most;
+  uint64_t half = end == DHCP6_NEVER ? end : now + MAX((end - now) / 2, TIMES_LEAST_NS);
+  uint64_t most = end == DHCP6_NEVER ? end : now + MAX((end - now) / 10 * 8, TIMES_LEAST_NS);
   m->lease.t1_ns = r->t1_s != 0 ? until(now, r->t1_s) : half;
+  m->lease.t2_ns = r->t2_s != 0 ? until(now, r->t2_s) : most;
+  if (r->t2_s == 0 && r->t1_s != 0 && m->lease.t1_ns != DHCP6_NEVER && m->lease.t1_ns >= most)
+    m->lease.t2_ns = after(m->lease.t1_ns, now, valid);
   if (valid != DHCP6_NEVER && m->lease.t2_ns >= valid) {
     m->lease.t2_ns = most;
     m->lease.t1_ns = MIN(m->lease.t1_ns, half);

@@ -321,7 +321,10 @@ Test(dhcp6_machine, times_of_the_server) {
       {10, 20, 100, 200, 10, 20},
       {0, 0, 100, 200, 50, 80},
       {0, 30, 100, 200, 30, 30},         /* never after T2 */
-      {90, 0, 100, 200, 50, 80},
+      {90, 0, 100, 200, 90, 145},        /* MUST be used, so T2 has to follow */
+      {90, 0, 100, FOR_EVER, 90, 135},
+      {90, 0, 95, 95, 90, 92},
+      {250, 0, 100, 200, 50, 80},
       {150, 300, 100, 200, 50, 80},      /* too late */
       {0, 0, 0, 200, 100, 160},          /* deprecated from the start */
       {FOR_EVER, FOR_EVER, 100, 200, 50, 80},
@@ -333,11 +336,29 @@ Test(dhcp6_machine, times_of_the_server) {
     d.t1_s = all[i].t1;
     d.t2_s = all[i].t2;
     receive(&r, &d);
-    cr_assert_eq(r.m.lease.t1_ns, r.now + all[i].want1 * S, "%zu", i);
-    cr_assert_eq(r.m.lease.t2_ns, r.now + all[i].want2 * S, "%zu", i);
+    cr_assert_eq(r.m.lease.t1_ns / S, r.now / S + all[i].want1, "%zu", i);
+    cr_assert_eq(r.m.lease.t2_ns / S, r.now / S + all[i].want2, "%zu", i);
   }
   struct rig r = bound(FOR_EVER, FOR_EVER);
   cr_assert_eq(r.m.deadline_ns, 0, "for ever");
+}
+
+Test(dhcp6_machine, a_lease_that_runs_out_is_not_asked_for_ever_faster) {
+  struct rig r = bound(1000, 1000);
+  unsigned before = r.total;
+  uint64_t end = r.m.lease.addrs[0].valid_until, last = 0;
+  while (r.n_have > 0) { /* the server answers, and names no address: it lives on as before, 18.2.10.1 */
+    timer(&r);
+    if (r.n_have == 0 || r.sent == 0)
+      continue;
+    cr_assert_geq(r.now - last, S, "14.2: no storm of packets");
+    last = r.now;
+    struct dhcp6_reply d = reply(&r, DHCP6_REPLY, "one");
+    d.has_ia = true;
+    receive(&r, &d);
+  }
+  cr_assert_eq(r.now, end);
+  cr_assert_leq(r.total - before, 14u);
 }
 
 Test(dhcp6_machine, a_server_that_takes_the_address_back) {
