@@ -10,7 +10,6 @@
 #include "netconf/backoff.h"
 #include "netconf/dhcp6_private.h"
 
-#define MAX_RT_S 3600 /* 7.6: SOL_MAX_RT, INF_MAX_RT, unless a server says otherwise */
 #define DELAY_MS 1000 /* SOL_MAX_DELAY, CNF_MAX_DELAY, INF_MAX_DELAY */
 #define INFO_DOUBT_NS (10 * NSEC_PER_SEC) /* options on a link that is back hold as long as a Confirm may take */
 #define FAILURES_MAX 7 /* 1, 2, 4 … 64 s */
@@ -26,14 +25,14 @@ static const struct exchange {
   enum dhcp6_type type;
   uint32_t first_s, most_s, tries, duration_s;
 } exchanges[] = {
-    [DHCP6_SOLICITING] = {DHCP6_SOLICIT, 1, MAX_RT_S, 0, 0},
+    [DHCP6_SOLICITING] = {DHCP6_SOLICIT, 1, DHCP6_MAX_RT_S, 0, 0},
     [DHCP6_REQUESTING] = {DHCP6_REQUEST, 1, 30, 10, 0},
     [DHCP6_RENEWING] = {DHCP6_RENEW, 10, 600, 0, 0},
     [DHCP6_REBINDING] = {DHCP6_REBIND, 10, 600, 0, 0},
     [DHCP6_CONFIRMING] = {DHCP6_CONFIRM, 1, 4, 0, 10},
     [DHCP6_DECLINING] = {DHCP6_DECLINE, 1, 0, 4, 0},
     [DHCP6_RELEASING] = {DHCP6_RELEASE, 1, 0, 4, 0},
-    [DHCP6_ASKING] = {DHCP6_INFORMATION_REQUEST, 1, MAX_RT_S, 0, 0},
+    [DHCP6_ASKING] = {DHCP6_INFORMATION_REQUEST, 1, DHCP6_MAX_RT_S, 0, 0},
     [DHCP6_INFORMED] = {0},
 };
 
@@ -165,6 +164,7 @@ void dhcp6_exchange(struct dhcp6_machine *m, enum dhcp6_state state, bool delay,
   fill(m);
   m->tries = 0;
   m->has_offer = false;
+  m->offer_sol_s = m->offer_inf_s = 0;
   if (delay)
     m->next_ns = now + draw(m) % (DELAY_MS + 1) * NSEC_PER_MSEC;
   if (!delay || m->next_ns <= now)
@@ -286,7 +286,7 @@ void dhcp6_timeout(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions *
 /* --- events ------------------------------------------------------------------------------------------------------- */
 
 void dhcp6_init(struct dhcp6_machine *m, const struct dhcp6_config *cfg, bool link) {
-  *m = (struct dhcp6_machine){.cfg = *cfg, .link = link, .sol_max_rt_s = MAX_RT_S, .inf_max_rt_s = MAX_RT_S};
+  *m = (struct dhcp6_machine){.cfg = *cfg, .link = link, .sol_max_rt_s = DHCP6_MAX_RT_S, .inf_max_rt_s = DHCP6_MAX_RT_S};
 }
 
 void dhcp6_want(struct dhcp6_machine *m, enum dhcp6_mode mode, uint64_t now, struct dhcp6_actions *acts) {
@@ -306,7 +306,7 @@ void dhcp6_want(struct dhcp6_machine *m, enum dhcp6_mode mode, uint64_t now, str
 }
 
 static void link_is_back(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions *acts) {
-  m->sol_max_rt_s = m->inf_max_rt_s = MAX_RT_S;
+  m->sol_max_rt_s = m->inf_max_rt_s = DHCP6_MAX_RT_S;
   m->failures = 0;
   if (m->info_until_ns != 0)
     m->info_until_ns = MIN(m->info_until_ns, now + INFO_DOUBT_NS);

@@ -96,6 +96,7 @@ struct dhcp6_machine {
   bool has_params;
   uint64_t refresh_ns, info_until_ns; /* of options without a lease; 0: none */
   uint32_t sol_max_rt_s, inf_max_rt_s;
+  uint32_t offer_sol_s, offer_inf_s; /* what the advertisements of this exchange said of them; 0: nothing, 1: this and that */
   uint64_t ignored, left_out;
 };
 

@@ -6,6 +6,8 @@
 
 #include "netconf/dhcp6_machine.h"
 
+#define DHCP6_MAX_RT_S 3600 /* 7.6: SOL_MAX_RT, INF_MAX_RT, unless a server says otherwise */
+
 struct dhcp6_action *dhcp6_act(struct dhcp6_actions *acts, enum dhcp6_action_kind kind);
 void dhcp6_set_state(struct dhcp6_machine *m, struct dhcp6_actions *acts, enum dhcp6_state to, const char *why);
 

@@ -191,13 +191,23 @@ static void take_information(struct dhcp6_machine *m, const struct dhcp6_reply *
   dhcp6_set_state(m, acts, DHCP6_INFORMED, "a server told its options");
 }
 
+/* 18.2.9, 18.2.10: these count whatever else the message says. When advertisements disagree, none of them is believed. */
+static void take_max_rt(uint32_t *value, uint32_t says, bool offer, uint32_t *offered) {
+  if (says == 0)
+    return;
+  *value = says;
+  if (offer && *offered != 0 && *offered != says) {
+    *value = DHCP6_MAX_RT_S;
+    *offered = 1;
+  } else if (offer) {
+    *offered = says;
+  }
+}
+
 void dhcp6_take(struct dhcp6_machine *m, const struct net_addr *from, const struct dhcp6_reply *r, uint64_t now,
                 struct dhcp6_actions *acts) {
-  /* 18.2.9: these count whatever else the message says. */
-  if (r->sol_max_rt_s != 0)
-    m->sol_max_rt_s = r->sol_max_rt_s;
-  if (r->inf_max_rt_s != 0)
-    m->inf_max_rt_s = r->inf_max_rt_s;
+  take_max_rt(&m->sol_max_rt_s, r->sol_max_rt_s, r->type == DHCP6_ADVERTISE, &m->offer_sol_s);
+  take_max_rt(&m->inf_max_rt_s, r->inf_max_rt_s, r->type == DHCP6_ADVERTISE, &m->offer_inf_s);
   if (r->type == DHCP6_ADVERTISE) {
     take_advertise(m, r, now, acts);
     return;

@@ -253,6 +253,28 @@ Test(dhcp6_machine, sol_max_rt_counts_even_in_an_offer_of_nothing) {
   cr_assert(r.now - then >= 54 * S && r.now - then <= 66 * S);
 }
 
+Test(dhcp6_machine, servers_that_disagree_about_sol_max_rt) {
+  struct rig r = soliciting();
+  struct dhcp6_reply d = reply(&r, DHCP6_ADVERTISE, "a");
+  d.sol_max_rt_s = d.inf_max_rt_s = 86400;
+  receive(&r, &d);
+  receive(&r, &d);
+  cr_assert(r.m.sol_max_rt_s == 86400 && r.m.inf_max_rt_s == 86400);
+  d.sol_max_rt_s = 60;
+  for (int i = 0; i < 2; i++) {
+    receive(&r, &d);
+    cr_assert_eq(r.m.sol_max_rt_s, 3600, "18.2.9: the default");
+    cr_assert_eq(r.m.inf_max_rt_s, 86400);
+  }
+  d = grant(&r, DHCP6_ADVERTISE, "a", 100, 200);
+  d.preference = 255;
+  receive(&r, &d);
+  d = grant(&r, DHCP6_REPLY, "a", 100, 200);
+  d.sol_max_rt_s = 120;
+  receive(&r, &d);
+  cr_assert_eq(r.m.sol_max_rt_s, 120, "a reply is one server's word");
+}
+
 Test(dhcp6_machine, a_request_is_repeated_ten_times) {
   struct rig r = soliciting();
   struct dhcp6_reply d = grant(&r, DHCP6_ADVERTISE, "a", 100, 200);
