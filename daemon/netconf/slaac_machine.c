@@ -8,6 +8,7 @@
 #include "netconf/backoff.h"
 #include "netconf/slaac_lists.h"
 
+#define SOLICIT_DELAY_MS 1000    /* MAX_RTR_SOLICITATION_DELAY */
 #define SOLICIT_FIRST_MS 4000    /* RTR_SOLICITATION_INTERVAL */
 #define SOLICIT_MAX_MS 3600000   /* RFC 7559 3, MAX_RTR_SOLICITATION_INTERVAL */
 #define DOUBT_NS (13 * NSEC_PER_SEC) /* three solicitations of the early kind */
@@ -23,11 +24,12 @@ static void solicit_stop(struct slaac_machine *m) {
   m->solicited = 0;
 }
 
-/* Without delay: the random one before duplicate address detection has been waited for (RFC 4861 6.3.7). */
-static void solicit_start(struct slaac_machine *m, uint64_t now) {
+/* RFC 4861 6.3.7: after a random delay, unless the one before duplicate address detection has been waited for. A router that
+ * says goodbye says so to all of its hosts at once. */
+static void solicit_start(struct slaac_machine *m, bool delay, uint64_t now) {
   solicit_stop(m);
   if (m->cfg.listen && m->running && m->link && m->link_local_unique)
-    m->solicit_ns = now;
+    m->solicit_ns = now + (delay ? draw(m) % (SOLICIT_DELAY_MS + 1) * NSEC_PER_MSEC : 0);
 }
 
 /* RFC 7559 2: as a DHCPv6 client repeats, without an end: at first about 4 s, then doubled up to about an hour. */
@@ -49,7 +51,7 @@ static bool default_router(const struct slaac_machine *m) {
 /* Each event ends with it. Where there is no default router, one is looked for: at first, and when the last one is gone. */
 static void settle(struct slaac_machine *m, uint64_t now) {
   if (m->cfg.listen && m->running && m->solicit_ns == 0 && !default_router(m))
-    solicit_start(m, now);
+    solicit_start(m, true, now);
   uint64_t next = slaac_next_end(m);
   if (m->link) {
     next = min_due(next, m->retry_ns);
@@ -107,7 +109,7 @@ void slaac_verified(struct slaac_machine *m, const struct net_addr *addr, bool u
       solicit_stop(m);
       (void)try_again(&m->dad_counter, &m->retry_ns, now);
     } else if (!was) {
-      solicit_start(m, now);
+      solicit_start(m, false, now);
     }
   }
   for (unsigned i = 0; i < m->n_prefixes && !unique; i++) {

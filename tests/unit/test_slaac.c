@@ -368,6 +368,7 @@ Test(slaac, lifetime_zero) {
   common(&r, R1, P1, 0, 7200, 7200);
   cr_assert_eq(r.n_hops, 1, "no default router any more, at once");
   cr_assert(hop_is(&r.hops[0], 64, NULL));
+  cr_assert(r.m.solicit_ns > r.now && r.m.solicit_ns <= r.now + S, "another is looked for, not by all hosts in one instant");
   struct raw_ra raw;
   ra_begin(&raw, 0, 0);
   ra_prefix(&raw, P1, 64, 0x80, 0, 0);
