@@ -105,6 +105,80 @@ Test(stack_route, ipv6_has_no_prefix_but_what_it_is_told) {
   cr_expect_str_eq(way(n.s, "fe80::9"), "b via link from fe80::b");
 }
 
+static struct {
+  unsigned n, errors;
+  int error;
+  char from[NET_ADDR_STRLEN];
+} heard;
+static void on_heard(void *arg _unused_, const struct net_endpoint *from, const struct net_endpoint *to _unused_,
+                     const uint8_t *data _unused_, size_t len _unused_) {
+  heard.n++;
+  net_addr_format(&from->addr, heard.from);
+}
+static void on_lost(void *arg _unused_, const struct net_endpoint *peer _unused_, int error) {
+  heard.errors++;
+  heard.error = error;
+}
+/* From local (NULL: whatever the stack takes) to port 9 of an own address; the frames that it took. */
+static uint64_t to_own(const char *local, const char *dst) {
+  static const struct stack_udp_ops ops = {.received = on_heard, .error = on_lost};
+  struct net_endpoint at = {.addr = {.family = AF_INET6}}, to = ep(addr_of(dst), 9);
+  struct stack_udp *listener, *u;
+  uint64_t before = n.nic_a->counters.tx_frames;
+  memset(&heard, 0, sizeof heard);
+  if (local)
+    at.addr = addr_of(local);
+  cr_assert_eq(stack_udp_open(n.s, &to, &ops, NULL, &listener), 0);
+  cr_assert_eq(stack_udp_open(n.s, &at, &ops, NULL, &u), 0);
+  cr_assert_eq(stack_udp_send(u, &to, "x", 1), 0);
+  run(&n, 10 * SEC);
+  stack_udp_close(u);
+  stack_udp_close(listener);
+  return n.nic_a->counters.tx_frames - before;
+}
+
+/* Two interfaces on one link: without a source the owner of an address speaks to itself, as on any host (RFC 6724 5 rule 1),
+ * and from an address of the other one it is reached as a neighbour. */
+Test(stack_route, an_own_address_of_the_other_interface) {
+  struct stack_route on_link = via("2001:db8::/64", NULL);
+  have(n.a, "fe80::a", 64);
+  have(n.b, "fe80::b", 64);
+  have(n.a, "2001:db8::a", 64);
+  have(n.b, "2001:db8::b", 64);
+  cr_assert_eq(stack_if_set_routes(n.a, AF_INET6, &on_link, 1), 0);
+  cr_assert_eq(stack_if_set_routes(n.b, AF_INET6, &on_link, 1), 0);
+  run(&n, 3 * SEC);
+  cr_expect_str_eq(way(n.s, "2001:db8::b"), "b via link from 2001:db8::b");
+  cr_expect_str_eq(way(n.s, "2001:db8::a"), "a via link from 2001:db8::a");
+  cr_expect_eq(to_own(NULL, "2001:db8::b"), 0, "nothing on the wire");
+  cr_expect_eq(heard.n, 1);
+  cr_expect_str_eq(heard.from, "2001:db8::b");
+  cr_expect_gt(to_own("2001:db8::a", "2001:db8::b"), 0);
+  cr_expect_eq(heard.n, 1);
+  cr_expect_str_eq(heard.from, "2001:db8::a");
+  cr_expect_gt(to_own(NULL, "fe80::b"), 0, "a link-local address is asked for on the first link");
+  cr_expect_eq(heard.n, 1);
+  cr_expect_str_eq(heard.from, "fe80::a");
+  struct net_addr b = addr_of("2001:db8::b");
+  cr_assert_eq(stack_if_set_ipv6(n.b, &b, 64, STACK_ADDR_TENTATIVE), 0);
+  cr_expect_str_eq(way(n.s, "2001:db8::b"), "a via link from 2001:db8::a", "whose that is is not known yet");
+}
+
+/* Without a way between the two the sender is told. */
+Test(stack_route, an_own_address_on_another_link) {
+  struct stack_route on_link = via("2001:db8::/64", NULL);
+  have(n.a, "2001:db8::a", 64);
+  have(n.b, "2001:db8:1::b", 64);
+  cr_assert_eq(stack_if_set_routes(n.a, AF_INET6, &on_link, 1), 0);
+  (void)to_own(NULL, "2001:db8:1::b");
+  cr_expect_eq(heard.n, 1);
+  struct net_endpoint at = ep(addr_of("2001:db8::a"), 0), to = ep(addr_of("2001:db8:1::b"), 9);
+  struct stack_udp *u;
+  cr_assert_eq(stack_udp_open(n.s, &at, &(const struct stack_udp_ops){.received = on_heard}, NULL, &u), 0);
+  cr_expect_eq(stack_udp_send(u, &to, "x", 1), -ENETUNREACH);
+  stack_udp_close(u);
+}
+
 Test(stack_route, bad_routes_are_refused) {
   struct stack_route r = via("192.0.2.0/24", "10.0.0.254"), many[STACK_ROUTES_MAX + 1];
   cr_expect_eq(stack_if_set_routes(n.a, AF_INET6, &r, 1), -EINVAL);

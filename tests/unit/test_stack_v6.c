@@ -347,7 +347,7 @@ Test(stack_v6, echo_there_and_back) {
   for (size_t i = 0; i < sizeof payload; i++)
     payload[i] = (uint8_t)(i * 3);
   cr_assert_eq(stack_echo_open(net.s, seen_echo, &a, &e), 0);
-  /* One interface prefers to send to what it does not own itself: from a to b. */
+  /* Without a source, b speaks to itself. */
   cr_assert_eq(stack_echo_send(e, &net.addr_b, 7, 9, payload, 1452), 0);
   run(&net, 2 * SEC);
   cr_assert_eq(a.events, 1);
