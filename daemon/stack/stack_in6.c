@@ -3,7 +3,8 @@
  * walk over them. Fragments go to be put together, neighbour discovery and queries for groups go to their files; the rest
  * is lwIP's.
  *
- * Chains are bounded (RFC 8504 5.3): so many headers, so many options in each, all in the first piece (RFC 7112).
+ * Chains are bounded (RFC 8504 5.3): so many headers, so many options in each, all in the first piece (RFC 7112), the
+ * transport's header too: lwIP reads it there alone.
  */
 #include "stack/stack_ip6.h"
 
@@ -11,6 +12,8 @@
 #include "lwip/inet_chksum.h"
 #include "lwip/prot/ip6.h"
 #include "lwip/prot/icmp6.h"
+#include "lwip/prot/tcp.h"
+#include "lwip/prot/udp.h"
 
 #define HEADERS_MAX 8u
 #define OPTIONS_MAX 16u
@@ -148,10 +151,27 @@ static bool take_icmp(const struct ip6_in *in, struct pbuf *p) {
   return true;
 }
 
-/* RFC 8200 8.1: UDP's checksum is not optional; lwIP takes zero for "none". */
-static bool sum_missing(const struct ip6_in *in) {
-  const uint8_t *udp = in->h + in->at;
-  return in->proto == IP6_NEXTH_UDP && in->here >= in->at + 8 && udp[6] == 0 && udp[7] == 0;
+static size_t transport_len(uint8_t proto) {
+  switch (proto) {
+  case IP6_NEXTH_UDP:
+    return UDP_HLEN;
+  case IP6_NEXTH_TCP:
+    return TCP_HLEN;
+  case IP6_NEXTH_ICMP6:
+    return sizeof(struct icmp6_hdr);
+  default:
+    return 0;
+  }
+}
+
+/* A header that the packet ends in is lwIP's to count. RFC 8200 8.1: UDP's checksum is not optional; lwIP takes zero for
+ * "none". */
+static bool transport_ok(const struct ip6_in *in) {
+  const uint8_t *h = in->h + in->at;
+  size_t need = MIN(transport_len(in->proto), in->len - in->at);
+  if (in->here < in->at + need)
+    return false;
+  return in->proto != IP6_NEXTH_UDP || need < UDP_HLEN || h[6] != 0 || h[7] != 0;
 }
 
 static bool is_tentative(const struct ip6_in *in) {
@@ -176,7 +196,7 @@ static bool take(struct ip6_in *in, struct pbuf *p, struct pbuf **ret_whole) {
     pbuf_free(p);
     return true;
   }
-  if (net_addr_is_unspecified(&in->src) || stack_if6_usable(in->i, &in->src) || sum_missing(in)) {
+  if (net_addr_is_unspecified(&in->src) || stack_if6_usable(in->i, &in->src) || !transport_ok(in)) {
     s->ip6_refused++;
     pbuf_free(p);
     return true;

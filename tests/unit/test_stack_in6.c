@@ -6,6 +6,8 @@
 #include "stack_wire_open.h"
 #include "stack_wire6.h"
 
+#include "nic/nic_buf.h"
+
 static struct wire w;
 static struct stack_udp *u;
 static struct {
@@ -95,6 +97,65 @@ Test(stack_in6, headers_that_do_not) {
   }
   cr_expect_eq(got.n, 0);
   cr_expect_eq(w.n, before, "nobody is told");
+}
+
+/* As a device delivers it that reads into two pieces: the first one has NIC_BUF_SMALL bytes. */
+static void inject_pieces(const uint8_t *f, size_t len) {
+  struct nic_slot slot = {0};
+  struct iovec iov[NIC_SLOT_IOV];
+  cr_assert_eq(nic_slot_prepare(&slot, len, iov), 2);
+  memcpy(iov[0].iov_base, f, NIC_BUF_SMALL);
+  memcpy(iov[1].iov_base, f + NIC_BUF_SMALL, len - NIC_BUF_SMALL);
+  struct nic_rx rx = {.buf = nic_slot_take(&slot, len), .len = len};
+  cr_assert_not_null(rx.buf);
+  nic_deliver(w.near, &rx, 1);
+  nic_slot_done(&slot);
+  wire_run(&w, 0);
+}
+
+/* One header of len bytes in front, on a link of large frames. */
+static void far_behind(uint8_t proto, size_t len, bool with_sum) {
+  static uint8_t f[NIC_BUF_SMALL + 200];
+  memset(f, 0, sizeof f);
+  uint8_t *ext = f + WIRE6_AT, *l4 = ext + len;
+  ext[0] = proto;
+  ext[1] = (uint8_t)(len / 8 - 1);
+  for (size_t at = 2, n; at < len; at += n) { /* PadN */
+    n = MIN(len - at, (size_t)257);
+    ext[at] = 1;
+    ext[at + 1] = (uint8_t)(n - 2);
+  }
+  wire_put(l4, 9, 2);
+  wire_put(l4 + 2, 9, 2);
+  wire_put(l4 + 4, 100, 2);
+  size_t n = wire6_ip(&w, f, WIRE6_PEER, WIRE6_OWN, 60, 64, len + 100);
+  if (with_sum)
+    wire_put(l4 + 6, wire6_sum(f, l4, proto, 100), 2);
+  inject_pieces(f, n);
+}
+
+Test(stack_in6, a_transport_behind_the_first_piece) {
+  const size_t here = NIC_BUF_SMALL - WIRE6_AT;
+  struct net_addr own = wire6_addr(WIRE6_OWN);
+  stack_udp_close(u);
+  wire_close(&w);
+  cr_assert_eq(wire_open_mtu(&w, 9000), 0);
+  cr_assert_eq(stack_if_set_ipv6(w.i, &own, 64, STACK_ADDR_PREFERRED), 0);
+  cr_assert_eq(stack_udp_open(w.s, &(struct net_endpoint){.port = 9}, &ops, NULL, &u), 0);
+  cr_assert_eq(here % 8, 0);
+  far_behind(17, here - 8, true);
+  cr_expect_eq(got.n, 1, "its header ends with the piece");
+  far_behind(17, here - 8, false);
+  cr_expect_eq(stats().ip6_refused, 1, "no checksum");
+  far_behind(17, here, false);
+  cr_expect_eq(stats().ip6_refused, 2, "none, in the second piece");
+  far_behind(17, here, true);
+  cr_expect_eq(stats().ip6_refused, 3, "lwIP could not read it there");
+  far_behind(6, here - 8, false);
+  cr_expect_eq(stats().ip6_refused, 4, "and half a header of TCP");
+  far_behind(58, here, false);
+  cr_expect_eq(stats().ip6_refused, 5);
+  cr_expect_eq(got.n, 1);
 }
 
 /* RFC 5095: refused, and the sender told; nothing is forwarded, whatever addresses it lists. */
