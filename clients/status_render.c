@@ -203,6 +203,10 @@ static void render_interface(const json_t *interface, const struct style *s, boo
   if (ipv6) {
     wrap_escaped(&w, COLOUR_NONE, "ipv6 ", ipv6, "");
   }
+  const char *ipv6_why = status_string(interface, "ipv6_why");
+  if (ipv6_why) {
+    wrap_escaped(&w, COLOUR_YELLOW, "ipv6 is not there: ", ipv6_why, "");
+  }
   if (status_number(interface, "ipv6_mtu", &mtu)) {
     char *text = text_format("ipv6 mtu %" PRIu64 " (", mtu);
     wrap_escaped(&w, COLOUR_NONE, text, ipv6_origin ? ipv6_origin : "?", ")");

@@ -121,6 +121,7 @@ static void on_interface(void *arg, const struct stack_if_info *info) {
     return;
   m->mode = page_string(c->page, netconf_mode_name(nc.mode));
   m->ipv6 = page_string(c->page, netconf_ip6_mode_name(nc.ip6));
+  m->ipv6_why = nc.ip6_why ? page_string(c->page, nc.ip6_why) : NULL;
   add_addresses(c, m, n);
   add_time_servers(c, m, n);
 }

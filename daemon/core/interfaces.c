@@ -153,6 +153,8 @@ static void on_mtu(void *arg) {
   const struct log_field fields[] = {{"CAPNET_INTERFACE", i->cfg->name}, {"CAPNET_MTU", mtu}};
   log_event(LOG_LVL_NOTICE, fields, ARRAY_SIZE(fields), "%s", line);
   cap_status_event(i->all->status, &(struct status_event){.section = "interfaces", .text = line});
+  if (i->netconf)
+    netconf_mtu(i->netconf);
 }
 
 static void on_away(void *arg, bool away) {

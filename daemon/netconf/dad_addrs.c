@@ -12,7 +12,7 @@ const char *addr6_origin_name(enum addr6_origin o) {
 }
 
 const char *addr6_state_name(enum addr6_state s) {
-  static const char *const names[] = {"gone", "tentative", "preferred", "deprecated", "duplicate"};
+  static const char *const names[] = {"gone", "tentative", "preferred", "deprecated", "duplicate", "refused"};
   return names[s];
 }
 
@@ -51,17 +51,27 @@ static void verify(struct addrs6 *t, struct addr6 *e, bool delay, uint64_t now) 
   dad_start(&e->dad, &e->addr, t->retrans_ms, delay, delay ? t->random(t->random_arg) : 0, now);
 }
 
-static void is_duplicate(struct addrs6 *t, struct addr6 *e, uint64_t now, struct addrs6_actions *acts) {
-  t->conflicts++;
-  set_state(e, ADDR6_DUPLICATE, "another node has this address", acts);
+static void is_duplicate(struct addr6 *e, const char *why, uint64_t now, struct addrs6_actions *acts) {
+  e->why = why;
+  set_state(e, ADDR6_DUPLICATE, why, acts);
   /* What was derived or leased is given up by who derived or leased it. A line of configuration stays, and may be right
    * again when the other is gone. */
   if (e->origin == ADDR6_STATIC)
     e->retry_ns = now + ADDRS6_RETRY_S * NSEC_PER_SEC;
 }
 
+/* From the beginning; without a link that waits for it. */
+static void try_again(struct addrs6 *t, struct addr6 *e, const char *why, uint64_t now, struct addrs6_actions *acts) {
+  dad_stop(&e->dad);
+  e->retry_ns = 0;
+  set_state(e, ADDR6_TENTATIVE, why, acts);
+  if (t->link)
+    verify(t, e, false, now);
+}
+
 /* What its lifetimes say of a verified address. */
 static void live(struct addr6 *e, uint64_t now, struct addrs6_actions *acts) {
+  e->refusals = 0;
   if (now < e->preferred_until)
     set_state(e, ADDR6_PREFERRED, NULL, acts);
   else
@@ -88,10 +98,8 @@ static void settle(struct addrs6 *t, uint64_t now, struct addrs6_actions *acts) 
       continue;
     }
     i++;
-    if (t->link && e->retry_ns != 0 && now >= e->retry_ns) {
-      set_state(e, ADDR6_TENTATIVE, "tried again", acts);
-      verify(t, e, false, now);
-    }
+    if (t->link && e->retry_ns != 0 && now >= e->retry_ns)
+      try_again(t, e, "tried again", now, acts);
     if (t->link)
       run_dad(t, e, now, acts);
     if (e->dad.state == DAD_UNIQUE)
@@ -141,10 +149,13 @@ int addrs6_set(struct addrs6 *t, const struct addr6 *given, bool delay, uint64_t
       verify(t, e, delay, now);
   }
   if (r == 0) {
+    bool taken_over = e->origin != given->origin;
     e->prefix_len = given->prefix_len;
     e->origin = given->origin;
     e->preferred_until = given->preferred_until;
     e->valid_until = given->valid_until;
+    if (taken_over && e->state == ADDR6_DUPLICATE) /* its new owner is to hear what becomes of it */
+      try_again(t, e, "it was given anew", now, acts);
   }
   settle(t, now, acts);
   return r;
@@ -159,6 +170,27 @@ int addrs6_remove(struct addrs6 *t, const struct net_addr *addr, enum addr6_orig
     drop(t, e, why, acts);
   settle(t, now, acts);
   return found ? 0 : -ENOENT;
+}
+
+int addrs6_refused(struct addrs6 *t, const struct net_addr *addr, bool in_use, const char *why, uint64_t now,
+                   struct addrs6_actions *acts) {
+  acts->n = 0;
+  struct addr6 *e = find(t, addr);
+  if (e != NULL) {
+    uint64_t wait_s = MIN(UINT64_C(1) << MIN(e->refusals, 6u), (uint64_t)ADDRS6_RETRY_S);
+    t->refused++;
+    dad_stop(&e->dad);
+    e->why = why;
+    if (in_use) {
+      is_duplicate(e, why, now, acts);
+    } else {
+      e->refusals++;
+      e->retry_ns = now + wait_s * NSEC_PER_SEC;
+      set_state(e, ADDR6_REFUSED, why, acts);
+    }
+  }
+  settle(t, now, acts);
+  return e != NULL ? 0 : -ENOENT;
 }
 
 void addrs6_link(struct addrs6 *t, bool up, uint64_t now, struct addrs6_actions *acts) {
@@ -189,9 +221,11 @@ void addrs6_receive(struct addrs6 *t, const struct dad_message *msg, uint64_t no
   if (e != NULL) {
     enum dad_state was = e->dad.state;
     dad_receive(&e->dad, msg);
-    if (was == DAD_PROBING && e->dad.state == DAD_DUPLICATE)
-      is_duplicate(t, e, now, acts);
-    else if (was == DAD_UNIQUE && msg->advertisement)
+    if (was == DAD_PROBING && e->dad.state == DAD_DUPLICATE) {
+      t->conflicts++;
+      is_duplicate(e, "another node has this address", now, acts);
+    }
+    if (was == DAD_UNIQUE && msg->advertisement)
       t->conflicts++; /* 5.4.4: an address in use is not taken away by a stranger's word; it is counted */
   }
   settle(t, now, acts);

@@ -13,13 +13,14 @@
 
 #define ADDRS6_MAX 16
 #define ADDRS6_FOREVER UINT64_MAX
-#define ADDRS6_RETRY_S 60 /* a configured address that another node had is tried again */
+#define ADDRS6_RETRY_S 60 /* a configured address that another node had is tried again; the longest wait after a refusal */
 
 /* Of two that give the same address the earlier one in this list has it. */
 enum addr6_origin { ADDR6_STATIC, ADDR6_LINK_LOCAL, ADDR6_DHCP, ADDR6_SLAAC };
 const char *addr6_origin_name(enum addr6_origin o); /* "static", "link-local", "dhcp6", "slaac" */
 
-enum addr6_state { ADDR6_GONE, ADDR6_TENTATIVE, ADDR6_PREFERRED, ADDR6_DEPRECATED, ADDR6_DUPLICATE };
+/* REFUSED: the stack did not take it, for the moment. */
+enum addr6_state { ADDR6_GONE, ADDR6_TENTATIVE, ADDR6_PREFERRED, ADDR6_DEPRECATED, ADDR6_DUPLICATE, ADDR6_REFUSED };
 const char *addr6_state_name(enum addr6_state s); /* "gone", "tentative", … */
 
 struct addr6 {
@@ -28,7 +29,9 @@ struct addr6 {
   enum addr6_origin origin;
   enum addr6_state state;
   uint64_t preferred_until, valid_until; /* boot-time; ADDRS6_FOREVER */
-  uint64_t retry_ns;                     /* a duplicate's; 0: never */
+  const char *why;                       /* of DUPLICATE and REFUSED; static */
+  uint64_t retry_ns;                     /* of those; 0: never */
+  unsigned refusals;                     /* in a row */
   struct dad_machine dad;
 };
 
@@ -55,6 +58,7 @@ struct addrs6 {
   uint32_t retrans_ms; /* 0: the default; for detections that begin from now on */
   uint64_t deadline_ns;
   uint64_t conflicts; /* addresses that another node had or claimed */
+  uint64_t refused;   /* times that the stack took none */
   uint32_t (*random)(void *arg);
   void *random_arg;
 };
@@ -62,11 +66,15 @@ struct addrs6 {
 void addrs6_init(struct addrs6 *t, bool link, uint32_t (*random)(void *arg), void *arg);
 
 /* Each event writes acts anew. */
-/* Adds an address, or gives it other lifetimes or another length, which does not verify it again. -EINVAL: over, or
- * preferred longer than valid; -EEXIST: a stronger origin has it; -ENOBUFS: no room. */
+/* Adds an address, or gives it other lifetimes or another length, which does not verify it again; but a duplicate that
+ * another origin gives is. -EINVAL: over, or preferred longer than valid; -EEXIST: a stronger origin has it; -ENOBUFS: no room. */
 int addrs6_set(struct addrs6 *t, const struct addr6 *given, bool delay, uint64_t now, struct addrs6_actions *acts);
 int addrs6_remove(struct addrs6 *t, const struct net_addr *addr, enum addr6_origin origin, const char *why, uint64_t now,
                   struct addrs6_actions *acts); /* -ENOENT */
+/* The stack does not take it as it was told. in_use: another interface of ours has it, which is a duplicate; else it is
+ * tried again, after 1, 2, 4 … ADDRS6_RETRY_S seconds, for as long as it lives. -ENOENT. */
+int addrs6_refused(struct addrs6 *t, const struct net_addr *addr, bool in_use, const char *why, uint64_t now,
+                   struct addrs6_actions *acts);
 void addrs6_link(struct addrs6 *t, bool up, uint64_t now, struct addrs6_actions *acts);
 void addrs6_timeout(struct addrs6 *t, uint64_t now, struct addrs6_actions *acts);
 void addrs6_receive(struct addrs6 *t, const struct dad_message *msg, uint64_t now, struct addrs6_actions *acts);

@@ -366,6 +366,14 @@ void dhcp6_duplicate(struct dhcp6_machine *m, const struct net_addr *addr, uint6
   settle(m);
 }
 
+void dhcp6_again(struct dhcp6_machine *m, const struct net_addr *addr, uint64_t now, struct dhcp6_actions *acts) {
+  begin(m, now, acts);
+  for (unsigned i = 0; i < m->lease.n_addrs; i++)
+    if (net_addr_equal(&m->lease.addrs[i].addr, addr))
+      dhcp6_act(acts, DHCP6_ACT_ADDRESS)->addr = m->lease.addrs[i];
+  settle(m);
+}
+
 void dhcp6_renew(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions *acts) {
   begin(m, now, acts);
   m->failures = 0;

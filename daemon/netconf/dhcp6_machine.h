@@ -109,6 +109,8 @@ void dhcp6_timeout(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions *
 void dhcp6_receive(struct dhcp6_machine *m, const struct net_addr *from, const struct dhcp6_reply *r, uint64_t now,
                    struct dhcp6_actions *acts);
 void dhcp6_duplicate(struct dhcp6_machine *m, const struct net_addr *addr, uint64_t now, struct dhcp6_actions *acts);
+/* A stronger origin that had this address has given it up: if it is of the lease, it is given again. */
+void dhcp6_again(struct dhcp6_machine *m, const struct net_addr *addr, uint64_t now, struct dhcp6_actions *acts);
 void dhcp6_renew(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions *acts);
 int dhcp6_release(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions *acts); /* -ENODATA: no lease */
 

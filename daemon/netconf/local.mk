@@ -53,6 +53,7 @@ libcapnetd_la_SOURCES += \
   daemon/netconf/netconf_ip6.c \
   daemon/netconf/netconf_ip6.h \
   daemon/netconf/netconf_ip6_run.c \
+  daemon/netconf/netconf_ip6_show.c \
   daemon/netconf/netconf_private.h \
   daemon/netconf/netconf_text.c \
   daemon/netconf/ra_msg.c \

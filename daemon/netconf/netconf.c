@@ -143,6 +143,8 @@ bool netconf_settled(const struct netconf *n) {
   return n->begun && (!n->link || (netconf_ip4_settled(n->ip4) && netconf_ip6_settled(n->ip6)));
 }
 
+void netconf_mtu(struct netconf *n) { netconf_ip6_mtu(n->ip6); }
+
 /* --- what an operator asks for ------------------------------------------------------------------------------------ */
 
 int netconf_set_static(struct netconf *n, const struct netconf_static *s, const struct names_config *resolver) {
@@ -218,4 +220,5 @@ void netconf_each_ntp(const struct netconf *n, void (*fn)(void *arg, const struc
 
 void netconf_each_counter(const struct netconf *n, void (*fn)(void *arg, const char *name, uint64_t value), void *arg) {
   netconf_ip4_each_counter(n->ip4, fn, arg);
+  netconf_ip6_each_counter(n->ip6, fn, arg);
 }

@@ -43,6 +43,9 @@ struct netconf *netconf_free(struct netconf *n); /* stops; the lease is kept */
 void netconf_link(struct netconf *n, bool up);
 /* Each configured address has been tried: it is in force, or the events have said why not, or the link is down. */
 bool netconf_settled(const struct netconf *n);
+/* The device's MTU is another one (upcall mtu of the stack). Below 1280 there is no IPv6 (RFC 8200 5): what is of it is gone
+ * when this returns, and is acquired again when the MTU is large enough again. */
+void netconf_mtu(struct netconf *n);
 
 /* resolver NULL: as it was. -EINVAL, and what the stack says of the address. */
 int netconf_set_static(struct netconf *n, const struct netconf_static *s, const struct names_config *resolver);
@@ -66,7 +69,8 @@ struct netconf_info {
   struct net_addr gateway;
   const char *origin;     /* "dhcp", "static"; NULL: no address */
   enum dhcp_state dhcp;
-  enum netconf_ip6_mode ip6; /* in force */
+  enum netconf_ip6_mode ip6; /* as it is configured */
+  const char *ip6_why; /* why nothing of that is in force; NULL: it is, or the mode is off */
   const struct names_config *resolver; /* of both families, merged */
 };
 void netconf_info(const struct netconf *n, struct netconf_info *ret);
@@ -76,8 +80,9 @@ struct netconf_address {
   struct net_addr addr;
   uint8_t prefix_len;
   const char *origin; /* "static", "dhcp", "dhcp6", "slaac", "link-local", "fixture" */
-  const char *state;  /* "tentative", "preferred", "deprecated", "duplicate"; "standby": something else is in force */
-  const char *why;    /* of "duplicate" and "standby", NULL otherwise */
+  const char *state;  /* "tentative", "preferred", "deprecated", "duplicate", "refused" (by the stack, for the moment);
+                       * "standby": something else is in force, or nothing */
+  const char *why;    /* of the last three, NULL otherwise */
   uint64_t preferred_until_ns, valid_until_ns; /* boot-time; 0: no end */
 };
 void netconf_each_address(const struct netconf *n, void (*fn)(void *arg, const struct netconf_address *a), void *arg);

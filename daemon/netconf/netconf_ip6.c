@@ -14,7 +14,6 @@ static_assert(ADDRS6_MAX <= STACK_IPV6_ADDRESSES, "room in the stack");
 
 uint64_t netconf_ip6_now(const struct netconf_ip6 *p) { return loop_now(p->n->loop, CLOCK_ID_BOOT); }
 
-static uint64_t end_of(uint64_t until) { return until == ADDRS6_FOREVER ? 0 : until; }
 static uint32_t draw(void *arg) { return netconf_random(arg); }
 
 /* --- time and messages -------------------------------------------------------------------------------------------- */
@@ -80,6 +79,14 @@ int netconf_static6_check(const struct netconf_static6 *s) {
   return 0;
 }
 
+static const char short_mtu[] = "the device's MTU is below the 1280 that IPv6 needs";
+
+const char *netconf_ip6_why_not(const struct netconf_ip6 *p) {
+  if (p->mode == NETCONF_IP6_OFF)
+    return "IPv6 is off";
+  return p->mtu < IP6_MTU_MIN ? short_mtu : "the stack has no room for neighbour discovery";
+}
+
 static bool is_fixed(const struct netconf_static6 *s, const struct net_addr *a) {
   for (unsigned i = 0; i < s->n; i++)
     if (net_addr_equal(&s->list[i].addr, a))
@@ -87,13 +94,25 @@ static bool is_fixed(const struct netconf_static6 *s, const struct net_addr *a) 
   return false;
 }
 
-/* Those that stay are not touched. What another origin gives as well comes back from it: a router repeats itself. */
+/* What another origin gives as well is its own from now on. */
+static void offer_again(struct netconf_ip6 *p, const struct net_addr *addr) {
+  struct slaac_actions s;
+  struct dhcp6_actions d;
+  slaac_again(&p->slaac, addr, netconf_ip6_now(p), &s);
+  netconf_ip6_run_slaac(p, &s);
+  dhcp6_again(&p->dhcp, addr, netconf_ip6_now(p), &d);
+  netconf_ip6_run_dhcp(p, &d);
+}
+
+/* Those that stay are not touched. */
 static void apply_fixed(struct netconf_ip6 *p, const struct netconf_static6 *was) {
   struct addrs6_actions acts;
+  const char *why = p->running ? "it is not configured any more" : netconf_ip6_why_not(p);
   for (unsigned i = 0; i < was->n; i++)
     if (!p->running || !is_fixed(&p->fixed, &was->list[i].addr)) {
-      (void)addrs6_remove(&p->addrs, &was->list[i].addr, ADDR6_STATIC, "it is not configured any more", netconf_ip6_now(p), &acts);
+      (void)addrs6_remove(&p->addrs, &was->list[i].addr, ADDR6_STATIC, why, netconf_ip6_now(p), &acts);
       netconf_ip6_run_addrs(p, &acts);
+      offer_again(p, &was->list[i].addr);
     }
   for (unsigned i = 0; i < p->fixed.n && p->running; i++) {
     struct addr6 e = {.addr = p->fixed.list[i].addr,
@@ -118,7 +137,7 @@ static void init_machines(struct netconf_ip6 *p) {
   memcpy(p->mac, info.mac, sizeof(p->mac));
   iid_secret(s.secret);
   strncpy(s.ifname, info.name, sizeof(s.ifname) - 1);
-  s.mtu = info.mtu;
+  s.mtu = p->mtu = info.device_mtu;
   d.duid.len = duid_make(d.duid.b);
   d.iaid = duid_iaid(info.mac);
   addrs6_init(&p->addrs, p->n->link, draw, p->n);
@@ -173,20 +192,54 @@ static void stop(struct netconf_ip6 *p) {
   struct slaac_actions s;
   p->running = false;
   netconf_ip6_want_dhcp(p);
-  slaac_stop(&p->slaac, netconf_ip6_now(p), &s);
+  slaac_stop(&p->slaac, netconf_ip6_why_not(p), netconf_ip6_now(p), &s);
   netconf_ip6_run_slaac(p, &s);
   p->nd = stack_nd_close(p->nd);
   if (p->udp != NULL)
     p->udp = stack_udp_close(p->udp);
 }
 
-void netconf_ip6_begin(struct netconf_ip6 *p) {
-  const struct netconf_static6 none = {0};
-  if (p->mode == NETCONF_IP6_OFF || start(p) < 0)
-    return;
-  apply_fixed(p, &none);
+/* What the mode asks for and the device lets be; fixed addresses as they were before. */
+static int apply(struct netconf_ip6 *p, const struct netconf_static6 *was) {
+  bool run = p->mode != NETCONF_IP6_OFF && p->mtu >= IP6_MTU_MIN;
+  if (!run && p->running)
+    stop(p);
+  int r = run ? start(p) : 0;
+  if (r < 0)
+    return r;
+  apply_fixed(p, was);
   netconf_ip6_want_dhcp(p);
   netconf_ip6_arm(p);
+  return 0;
+}
+
+static void tell_running(struct netconf_ip6 *p, const char *why) {
+  netconf_tell(p->n, &(struct netconf_event){.section = "interfaces",
+                                             .protocol = "ipv6",
+                                             .family = AF_INET6,
+                                             .from = p->running ? "off" : "on",
+                                             .to = p->running ? "on" : "off",
+                                             .reason = why});
+}
+
+void netconf_ip6_begin(struct netconf_ip6 *p) {
+  const struct netconf_static6 none = {0};
+  (void)apply(p, &none);
+  if (!p->running && p->mode != NETCONF_IP6_OFF)
+    tell_running(p, netconf_ip6_why_not(p));
+}
+
+void netconf_ip6_mtu(struct netconf_ip6 *p) {
+  struct stack_if_info info;
+  bool was = p->running;
+  stack_if_info(p->n->iface, &info);
+  p->mtu = info.device_mtu;
+  slaac_set_mtu(&p->slaac, p->mtu);
+  if (!p->n->begun || was == (p->mtu >= IP6_MTU_MIN))
+    return;
+  (void)apply(p, &p->fixed);
+  if (p->running != was)
+    tell_running(p, p->running ? "the device's MTU is enough for IPv6 again" : netconf_ip6_why_not(p));
 }
 
 void netconf_ip6_link(struct netconf_ip6 *p, bool up) {
@@ -223,20 +276,10 @@ int netconf_ip6_configure(struct netconf_ip6 *p, enum netconf_ip6_mode mode, enu
   p->mode = mode;
   p->dhcp6 = dhcp6;
   p->fixed = *fixed;
-  if (!p->n->begun)
-    return 0;
-  if (mode == NETCONF_IP6_OFF && p->running)
-    stop(p);
-  else if (mode != NETCONF_IP6_OFF)
-    r = start(p);
-  if (r < 0) {
+  r = p->n->begun ? apply(p, &was) : 0;
+  if (r < 0)
     p->mode = old;
-    return r;
-  }
-  apply_fixed(p, &was);
-  netconf_ip6_want_dhcp(p);
-  netconf_ip6_arm(p);
-  return 0;
+  return r;
 }
 
 int netconf_ip6_set_static(struct netconf_ip6 *p, const struct netconf_static6 *fixed) {
@@ -262,60 +305,4 @@ int netconf_ip6_release(struct netconf_ip6 *p) {
   netconf_ip6_run_dhcp(p, &acts);
   netconf_ip6_arm(p);
   return r;
-}
-
-/* --- what there is ------------------------------------------------------------------------------------------------ */
-
-const struct netconf_brought *netconf_ip6_brought(const struct netconf_ip6 *p) { return &p->brought; }
-
-void netconf_ip6_info(const struct netconf_ip6 *p, struct netconf_info *ret) { ret->ip6 = p->mode; }
-
-void netconf_ip6_each_address(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_address *a),
-                              void *arg) {
-  for (unsigned i = 0; i < p->addrs.n; i++) {
-    const struct addr6 *e = &p->addrs.a[i];
-    fn(arg, &(struct netconf_address){.addr = e->addr,
-                                      .prefix_len = e->prefix_len,
-                                      .origin = addr6_origin_name(e->origin),
-                                      .state = addr6_state_name(e->state),
-                                      .why = e->state == ADDR6_DUPLICATE ? "another node has this address" : NULL,
-                                      .preferred_until_ns = end_of(e->preferred_until),
-                                      .valid_until_ns = end_of(e->valid_until)});
-  }
-}
-
-static void each_router(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_lease *l), void *arg) {
-  for (unsigned i = 0; i < p->slaac.n_routers; i++) {
-    const struct slaac_router *r = &p->slaac.routers[i];
-    uint64_t end = end_of(slaac_router_until(r));
-    fn(arg, &(struct netconf_lease){.protocol = "ra",
-                                    .state = slaac_router_state(r),
-                                    .server = r->addr,
-                                    .expiry_ns = end,
-                                    .in_force = true,
-                                    .reason = r->default_until != 0 ? "it advertises itself" : "it is no default router",
-                                    .next = end != 0 ? "expiry" : NULL,
-                                    .next_ns = end});
-  }
-}
-
-void netconf_ip6_each_lease(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_lease *l), void *arg) {
-  const struct dhcp6_lease *l = &p->dhcp.lease;
-  each_router(p, fn, arg);
-  if (p->dhcp.mode == DHCP6_MODE_OFF)
-    return;
-  struct netconf_lease out = {.protocol = "dhcp6",
-                              .state = dhcp6_state_name(p->dhcp.state),
-                              .in_force = l->n_addrs > 0 || p->dhcp.has_params,
-                              .reason = p->dhcp_reason};
-  if (l->n_addrs > 0) {
-    out.addr = l->addrs[0].addr;
-    out.prefix_len = 128;
-    out.server = l->from;
-    out.t1_ns = end_of(l->t1_ns);
-    out.t2_ns = end_of(l->t2_ns);
-    out.expiry_ns = end_of(l->addrs[0].valid_until);
-  }
-  out.next = netconf_ip6_dhcp_next(p, &out.next_ns);
-  fn(arg, &out);
 }

@@ -17,6 +17,7 @@ struct netconf_ip6 {
   enum netconf_dhcp6 dhcp6;
   struct netconf_static6 fixed;
   bool running;
+  unsigned mtu; /* of the device: below IP6_MTU_MIN nothing runs (RFC 8200 5) */
   uint8_t mac[6];
 
   struct addrs6 addrs;
@@ -40,6 +41,8 @@ void netconf_ip6_run_dhcp(struct netconf_ip6 *p, const struct dhcp6_actions *act
 void netconf_ip6_want_dhcp(struct netconf_ip6 *p); /* as the configuration and the routers say */
 void netconf_ip6_apply_routes(struct netconf_ip6 *p);
 void netconf_ip6_tell_length(struct netconf_ip6 *p, const struct net_addr *addr); /* it may be another than the stack's */
+
+const char *netconf_ip6_why_not(const struct netconf_ip6 *p); /* why nothing runs, when nothing does */
 const char *netconf_ip6_dhcp_next(const struct netconf_ip6 *p, uint64_t *ret_ns);
 
 #endif

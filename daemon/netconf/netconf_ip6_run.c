@@ -85,30 +85,31 @@ static void probe(struct netconf_ip6 *p, const struct addr6_action *a) {
   uint8_t ns[DAD_NS_LEN];
   struct net_addr group = dad_group(&a->addr);
   dad_encode(&a->addr, a->nonce, ns);
-  if (p->nd == NULL) /* it is being switched off */
+  const struct addr6 *e = addrs6_find(&p->addrs, &a->addr);
+  if (p->nd == NULL || e == NULL || e->state != ADDR6_TENTATIVE) /* it is being switched off, or was refused meanwhile */
     return;
   (void)stack_nd_send(p->nd, NULL, &group, ns, sizeof(ns));
 }
 
-/* The machine that the address came from learns what became of it. */
+/* The machines that it is of learn what became of the address, also when a stronger origin stands for it in the table. */
 static void pass_on(struct netconf_ip6 *p, const struct addr6_action *a) {
   bool unique = a->to == ADDR6_PREFERRED || a->to == ADDR6_DEPRECATED;
-  if (a->origin == ADDR6_LINK_LOCAL) {
-    struct dhcp6_actions d;
+  struct slaac_actions s = {.n = 0};
+  struct dhcp6_actions d;
+  if (a->origin == ADDR6_LINK_LOCAL || net_addr_equal(&a->addr, &p->slaac.link_local)) {
     dhcp6_link(&p->dhcp, unique, netconf_ip6_now(p), &d); /* it speaks from this address */
     netconf_ip6_run_dhcp(p, &d);
   }
-  if (a->from != ADDR6_TENTATIVE || (!unique && a->to != ADDR6_DUPLICATE))
-    return;
-  if (a->origin == ADDR6_LINK_LOCAL || a->origin == ADDR6_SLAAC) {
-    struct slaac_actions s;
+  if (a->to == ADDR6_REFUSED) {
+    slaac_unusable(&p->slaac, &a->addr, netconf_ip6_now(p), &s);
+  } else if (a->from == ADDR6_TENTATIVE && (unique || a->to == ADDR6_DUPLICATE)) {
     slaac_verified(&p->slaac, &a->addr, unique, netconf_ip6_now(p), &s);
-    netconf_ip6_run_slaac(p, &s);
-  } else if (a->origin == ADDR6_DHCP && !unique) {
-    struct dhcp6_actions d;
-    dhcp6_duplicate(&p->dhcp, &a->addr, netconf_ip6_now(p), &d);
-    netconf_ip6_run_dhcp(p, &d);
+    if (!unique) {
+      dhcp6_duplicate(&p->dhcp, &a->addr, netconf_ip6_now(p), &d);
+      netconf_ip6_run_dhcp(p, &d);
+    }
   }
+  netconf_ip6_run_slaac(p, &s);
 }
 
 static const enum stack_addr_state states[] = {[ADDR6_TENTATIVE] = STACK_ADDR_TENTATIVE,
@@ -122,23 +123,33 @@ void netconf_ip6_tell_length(struct netconf_ip6 *p, const struct net_addr *addr)
 }
 
 static int tell_stack(struct netconf_ip6 *p, const struct addr6_action *a) {
-  if (a->to != ADDR6_GONE && a->to != ADDR6_DUPLICATE)
+  if (a->to != ADDR6_GONE && a->to != ADDR6_DUPLICATE && a->to != ADDR6_REFUSED)
     return stack_if_set_ipv6(p->n->iface, &a->addr, a->prefix_len, states[a->to]);
   (void)stack_if_remove_ipv6(p->n->iface, &a->addr);
   return 0;
 }
 
+/* It goes on as a change of the table, so that all hear of it. */
+static void refused(struct netconf_ip6 *p, const struct net_addr *addr, int error) {
+  struct addrs6_actions acts;
+  const char *why = error == -EADDRINUSE ? "another interface has this address"
+                    : error == -ENOBUFS  ? "the stack has no room for it"
+                    : error == -EMSGSIZE ? "the device's MTU is too small for it"
+                                         : "the stack cannot have it";
+  (void)addrs6_refused(&p->addrs, addr, error == -EADDRINUSE, why, netconf_ip6_now(p), &acts);
+  netconf_ip6_run_addrs(p, &acts);
+}
+
 static void changed(struct netconf_ip6 *p, const struct addr6_action *a) {
-  if (tell_stack(p, a) < 0) {
-    struct addrs6_actions acts;
-    (void)addrs6_remove(&p->addrs, &a->addr, a->origin, "the stack cannot have it", netconf_ip6_now(p), &acts);
-    netconf_ip6_run_addrs(p, &acts);
+  int r = tell_stack(p, a);
+  if (r < 0) {
+    refused(p, &a->addr, r);
     return;
   }
   if (a->origin == ADDR6_STATIC)
     netconf_ip6_apply_routes(p);
   /* A duplicate was never in use: that it is given up is no news. */
-  if (a->from != ADDR6_DUPLICATE || a->to != ADDR6_GONE)
+  if ((a->from != ADDR6_DUPLICATE && a->from != ADDR6_REFUSED) || a->to != ADDR6_GONE)
     netconf_tell_address(p->n, &a->addr, a->prefix_len, addr6_origin_name(a->origin), addr6_state_name(a->to), a->why);
   pass_on(p, a);
 }
@@ -232,30 +243,6 @@ static void send_dhcp(struct netconf_ip6 *p, const struct dhcp6_send *m) {
   if (p->udp == NULL && stack_udp_open_if(p->n->iface, AF_INET6, DHCP6_CLIENT_PORT, &udp_ops, p, &p->udp) < 0)
     return;
   (void)stack_udp_send(p->udp, &servers, buf, len);
-}
-
-static const char *at(uint64_t *into, uint64_t when, const char *what) {
-  *into = when;
-  return what;
-}
-
-const char *netconf_ip6_dhcp_next(const struct netconf_ip6 *p, uint64_t *ret_ns) {
-  const struct dhcp6_machine *m = &p->dhcp;
-  uint64_t end = DHCP6_NEVER;
-  for (unsigned i = 0; i < m->lease.n_addrs; i++)
-    end = MIN(end, m->lease.addrs[i].valid_until);
-  *ret_ns = 0;
-  if (m->state == DHCP6_BOUND && end_of(m->lease.t1_ns) != 0)
-    return at(ret_ns, m->lease.t1_ns, "renew");
-  if (m->state == DHCP6_RENEWING && end_of(m->lease.t2_ns) != 0)
-    return at(ret_ns, m->lease.t2_ns, "rebind");
-  if (m->lease.n_addrs > 0 && end_of(end) != 0)
-    return at(ret_ns, end, "expiry");
-  if (m->state == DHCP6_INFORMED && m->refresh_ns != 0)
-    return at(ret_ns, m->refresh_ns, "renew");
-  if (m->link && m->next_ns != 0)
-    return at(ret_ns, m->next_ns, "retry");
-  return NULL;
 }
 
 static void tell_dhcp(struct netconf_ip6 *p, const struct dhcp6_action *a) {

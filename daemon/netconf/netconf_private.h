@@ -68,6 +68,7 @@ void netconf_ip6_begin(struct netconf_ip6 *p);
 struct netconf_ip6 *netconf_ip6_free(struct netconf_ip6 *p);
 void netconf_ip6_link(struct netconf_ip6 *p, bool up);
 bool netconf_ip6_settled(const struct netconf_ip6 *p);
+void netconf_ip6_mtu(struct netconf_ip6 *p); /* the device's is another */
 const struct netconf_brought *netconf_ip6_brought(const struct netconf_ip6 *p); /* never NULL */
 /* What stays is not touched. -EINVAL: see netconf_static6_check; what opening the interface for it says. */
 int netconf_ip6_configure(struct netconf_ip6 *p, enum netconf_ip6_mode mode, enum netconf_dhcp6 dhcp6,
@@ -76,6 +77,8 @@ int netconf_ip6_set_static(struct netconf_ip6 *p, const struct netconf_static6 *
 int netconf_ip6_use_auto(struct netconf_ip6 *p);                                        /* and no configured address */
 int netconf_ip6_renew(struct netconf_ip6 *p);   /* DHCPv6; -EPROTONOSUPPORT: it is not used */
 int netconf_ip6_release(struct netconf_ip6 *p); /* -ENODATA: no lease */
+void netconf_ip6_each_counter(const struct netconf_ip6 *p, void (*fn)(void *arg, const char *name, uint64_t value),
+                              void *arg);
 void netconf_ip6_info(const struct netconf_ip6 *p, struct netconf_info *ret);
 void netconf_ip6_each_address(const struct netconf_ip6 *p, void (*fn)(void *arg, const struct netconf_address *a),
                               void *arg);

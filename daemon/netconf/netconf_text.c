@@ -97,7 +97,7 @@ const char *netconf_event_text(const struct netconf_event *ev, uint64_t now_ns, 
   char addr[NET_ADDR_STRLEN];
   size_t used = 0;
   buf[0] = '\0';
-  if (strcmp(ev->section, "interfaces") == 0) {
+  if (strcmp(ev->section, "interfaces") == 0 && ev->addr.family != 0) {
     append(buf, &used, "address %s/%u %s (%s)", net_addr_format(&ev->addr, addr), ev->prefix_len, ev->to, ev->protocol);
     if (ev->reason != NULL)
       append(buf, &used, ": %s", ev->reason);

@@ -26,8 +26,9 @@ const char *slaac_router_state(const struct slaac_router *r);
 void slaac_expire(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts);
 /* Gives up what the link that is back did not bring again. */
 void slaac_give_up_unconfirmed(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts);
-/* slaac_take.c: what a valid advertisement says. */
-void slaac_take(struct slaac_machine *m, const struct net_addr *from, const struct ra_message *ra, uint64_t now,
+/* slaac_take.c: what a valid advertisement says. Returns whether it left a default route, which is what solicitations ask
+ * for (RFC 4861 6.3.7, RFC 7559 2): by its header, or by an option for ::/0 (RFC 4191 3.1). */
+bool slaac_take(struct slaac_machine *m, const struct net_addr *from, const struct ra_message *ra, uint64_t now,
                 struct slaac_actions *acts);
 /* The next moment at which any entry changes by itself; SLAAC_FOREVER. */
 uint64_t slaac_next_end(const struct slaac_machine *m);

@@ -68,15 +68,19 @@ static void begin(struct slaac_machine *m, uint64_t now, struct slaac_actions *a
 
 /* --- the link-local address --------------------------------------------------------------------------------------- */
 
-static void make_link_local(struct slaac_machine *m, struct slaac_actions *acts) {
-  const struct net_addr prefix = {AF_INET6, {0xfe, 0x80}};
-  m->retry_ns = 0;
-  m->link_local_unique = false;
-  m->link_local = iid_address(m->cfg.secret, &prefix, m->cfg.ifname, m->dad_counter);
+static void give_link_local(struct slaac_machine *m, struct slaac_actions *acts) {
   struct slaac_action *a = slaac_act(acts, SLAAC_ACT_ADDRESS);
+  m->link_local_unique = false;
   a->addr = m->link_local;
   a->link_local = true;
   a->preferred_until = a->valid_until = SLAAC_FOREVER;
+}
+
+static void make_link_local(struct slaac_machine *m, struct slaac_actions *acts) {
+  const struct net_addr prefix = {AF_INET6, {0xfe, 0x80}};
+  m->retry_ns = 0;
+  m->link_local = iid_address(m->cfg.secret, &prefix, m->cfg.ifname, m->dad_counter);
+  give_link_local(m, acts);
 }
 
 static void forget_link_local(struct slaac_machine *m, const char *why, struct slaac_actions *acts) {
@@ -120,6 +124,31 @@ void slaac_verified(struct slaac_machine *m, const struct net_addr *addr, bool u
   settle(m, now);
 }
 
+static bool is_link_local(const struct slaac_machine *m, const struct net_addr *addr) {
+  return m->link_local.family != 0 && net_addr_equal(addr, &m->link_local);
+}
+
+void slaac_unusable(struct slaac_machine *m, const struct net_addr *addr, uint64_t now, struct slaac_actions *acts) {
+  begin(m, now, acts);
+  if (is_link_local(m, addr)) {
+    m->link_local_unique = false;
+    solicit_stop(m);
+  }
+  settle(m, now);
+}
+
+void slaac_again(struct slaac_machine *m, const struct net_addr *addr, uint64_t now, struct slaac_actions *acts) {
+  begin(m, now, acts);
+  if (is_link_local(m, addr)) {
+    solicit_stop(m);
+    give_link_local(m, acts);
+  }
+  for (unsigned i = 0; i < m->n_prefixes; i++)
+    if (m->prefixes[i].addr.family != 0 && net_addr_equal(addr, &m->prefixes[i].addr))
+      slaac_act_address(acts, &m->prefixes[i]);
+  settle(m, now);
+}
+
 static void retry_addresses(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts) {
   static const char why[] = "another node has this address";
   if (m->retry_ns != 0 && now >= m->retry_ns) {
@@ -156,8 +185,7 @@ void slaac_start(struct slaac_machine *m, uint64_t now, struct slaac_actions *ac
   settle(m, now);
 }
 
-static void forget_learned(struct slaac_machine *m, struct slaac_actions *acts) {
-  static const char why[] = "routers are not listened to any more";
+static void forget_learned(struct slaac_machine *m, const char *why, struct slaac_actions *acts) {
   acts->resolver |= m->n_servers > 0 || m->n_domains > 0;
   acts->routes |= m->n_routes > 0 || m->n_routers > 0 || m->n_prefixes > 0;
   acts->link |= m->hop_limit != 0 || m->reachable_ms != 0 || m->retrans_ms != 0 || m->mtu != 0;
@@ -183,14 +211,16 @@ void slaac_listen(struct slaac_machine *m, bool listen, uint64_t now, struct sla
   begin(m, now, acts);
   m->cfg.listen = listen;
   if (!listen)
-    forget_learned(m, acts);
+    forget_learned(m, "routers are not listened to any more", acts);
   settle(m, now);
 }
 
-void slaac_stop(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts) {
+void slaac_set_mtu(struct slaac_machine *m, unsigned mtu) { m->cfg.mtu = mtu; }
+
+void slaac_stop(struct slaac_machine *m, const char *why, uint64_t now, struct slaac_actions *acts) {
   begin(m, now, acts);
-  forget_learned(m, acts);
-  forget_link_local(m, "IPv6 is off", acts);
+  forget_learned(m, why, acts);
+  forget_link_local(m, why, acts);
   m->running = false;
   m->retry_ns = 0;
   settle(m, now);
@@ -248,9 +278,7 @@ void slaac_receive(struct slaac_machine *m, const struct net_addr *from, const s
   /* RFC 4861 6.1.2: routers speak from their link-local address. */
   if (!m->running || !m->link || !m->cfg.listen || from->family != AF_INET6 || net_addr_class(from) != NET_LINK_LOCAL)
     m->ignored++;
-  else
-    slaac_take(m, from, ra, now, acts);
-  if (default_router(m) && ra->router_s > 0)
+  else if (slaac_take(m, from, ra, now, acts))
     solicit_stop(m);
   settle(m, now);
 }

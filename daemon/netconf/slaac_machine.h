@@ -25,7 +25,7 @@ enum slaac_dhcp { SLAAC_DHCP_NONE, SLAAC_DHCP_INFORMATION, SLAAC_DHCP_ADDRESSES 
 struct slaac_config {
   uint8_t secret[16];
   char ifname[16];
-  unsigned mtu;   /* of the device; an advertised one can only be smaller */
+  unsigned mtu;   /* of the device; an advertised one can only be smaller. Later: slaac_set_mtu */
   bool listen;    /* to routers; else only the link-local address is made */
   uint32_t (*random)(void *arg);
   void *random_arg;
@@ -114,7 +114,10 @@ struct slaac_actions {
 void slaac_init(struct slaac_machine *m, const struct slaac_config *cfg, bool link);
 /* Each event first ends what is over. acts is written anew. */
 void slaac_start(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts);
-void slaac_stop(struct slaac_machine *m, uint64_t now, struct slaac_actions *acts);
+/* why, here as elsewhere, is static, and what actions say. */
+void slaac_stop(struct slaac_machine *m, const char *why, uint64_t now, struct slaac_actions *acts);
+/* The device's is another: advertisements from now on are judged by it (RFC 4861 6.3.4). Not an event: nothing follows. */
+void slaac_set_mtu(struct slaac_machine *m, unsigned mtu);
 /* Not to listen any more forgets all that routers said; the link-local address stays. */
 void slaac_listen(struct slaac_machine *m, bool listen, uint64_t now, struct slaac_actions *acts);
 void slaac_link(struct slaac_machine *m, bool up, uint64_t now, struct slaac_actions *acts);
@@ -124,5 +127,9 @@ void slaac_receive(struct slaac_machine *m, const struct net_addr *from, const s
 /* Duplicate address detection has ended for an address that came from here. */
 void slaac_verified(struct slaac_machine *m, const struct net_addr *addr, bool unique, uint64_t now,
                     struct slaac_actions *acts);
+/* The link-local address cannot be used for now, without being another node's: nothing is sent from it until it is verified. */
+void slaac_unusable(struct slaac_machine *m, const struct net_addr *addr, uint64_t now, struct slaac_actions *acts);
+/* A stronger origin that had this address has given it up: if it is one of ours too, it is given again. */
+void slaac_again(struct slaac_machine *m, const struct net_addr *addr, uint64_t now, struct slaac_actions *acts);
 
 #endif

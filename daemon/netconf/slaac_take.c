@@ -288,12 +288,12 @@ static bool take_domain(struct slaac_machine *m, const struct net_addr *from, co
   return true;
 }
 
-void slaac_take(struct slaac_machine *m, const struct net_addr *from, const struct ra_message *ra, uint64_t now,
+bool slaac_take(struct slaac_machine *m, const struct net_addr *from, const struct ra_message *ra, uint64_t now,
                 struct slaac_actions *acts) {
   m->left_out += ra->left_out;
   if (!take_router(m, from, ra, now, acts)) {
     m->ignored++;
-    return;
+    return false;
   }
   take_link(m, ra, acts);
   for (unsigned i = 0; i < ra->n_prefixes; i++)
@@ -306,4 +306,6 @@ void slaac_take(struct slaac_machine *m, const struct net_addr *from, const stru
     m->left_out += !take_domain(m, from, &ra->domains[i], now, acts);
   take_flags(m, acts);
   slaac_expire(m, now, acts);
+  const struct slaac_router *r = find_router(m, from);
+  return r != NULL && r->default_until != 0;
 }

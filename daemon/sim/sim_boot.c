@@ -42,6 +42,7 @@ static void on_mtu(void *arg) {
   struct stack_if_info info;
   stack_if_info(sim->iface, &info);
   sim_print(sim, SIM_CHANGE, "mtu is %u", info.mtu);
+  netconf_mtu(sim->netconf);
 }
 
 static void on_gone(void *arg, int error) {

@@ -25,7 +25,7 @@ struct stack *stack_free(struct stack *s); /* after all that was made from it is
 /* A NULL member is not called. */
 struct stack_if_upcalls {
   void (*link)(void *arg, bool up);
-  void (*mtu)(void *arg);              /* the device's has changed */
+  void (*mtu)(void *arg);              /* the device's has changed; below 1280 IPv6 is to be taken away */
   void (*away)(void *arg, bool away);  /* the device is gone, but opened again when it is back (nic.h) */
   void (*gone)(void *arg, int error);
 };
@@ -50,6 +50,7 @@ struct stack_if_info {
   const char *device; /* the nic's */
   const char *kind;
   uint8_t mac[6];
+  unsigned device_mtu; /* before what the network asks for */
   unsigned mtu; /* for IPv4 */
   const char *mtu_origin;
   bool link_up;

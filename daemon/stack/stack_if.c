@@ -380,6 +380,7 @@ void stack_if_info(const struct stack_if *i, struct stack_if_info *ret) {
       .name = i->name,
       .device = i->nic->name,
       .kind = i->nic->ops->kind,
+      .device_mtu = i->nic->mtu,
       .mtu = stack_if_mtu(i, AF_INET),
       .mtu_origin = stack_if_mtu_origin(i, AF_INET),
       .mtu6 = stack_if_can_ip6(i) ? stack_if_mtu(i, AF_INET6) : 0,

@@ -12,6 +12,7 @@
 
 /* --- addresses -------------------------------------------------------------------------------------------------- */
 
+#define IP6_MTU_MIN 1280u       /* RFC 8200 5: a device that takes less has no IPv6 */
 #define STACK_IPV6_ADDRESSES 16 /* of an interface; of them so many may be link-local or not */
 
 /* Adds the address, or changes its state or length; what is bound to it is not touched by that. It follows no on-link

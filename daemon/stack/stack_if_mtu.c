@@ -2,10 +2,10 @@
  * The MTU of an interface: the device's, which may change at any time, and below it what the network asked for (DHCP
  * option 26, a router advertisement), for each family its own.
  */
+#include "stack/stack_if6.h"
 #include "stack/stack_private.h"
 
 #define IP4_MTU_MIN 68u   /* RFC 791 3.2 */
-#define IP6_MTU_MIN 1280u /* RFC 8200 5 */
 
 unsigned stack_if_mtu(const struct stack_if *i, uint8_t family) {
   const struct stack_mtu_limit *l = &i->mtu_limit[family == AF_INET6];

@@ -8,7 +8,6 @@
 #include "stack/stack_if6.h"
 #include "stack/stack_private.h"
 
-#define IP6_MTU_MIN 1280u
 #define ND_HOP_LIMIT 255
 
 /* RFC 4861 4, RFC 2710 and RFC 3810. */

@@ -18,6 +18,8 @@ struct host {
   struct slaac_machine m;
   struct addrs6 t;
   uint64_t now;
+  unsigned refuse; /* probes until the stack has no room for the address */
+  bool refused_in_use;
 };
 
 static void run(struct host *h, const struct slaac_actions *s);
@@ -28,7 +30,17 @@ static void run_addrs(struct host *h, const struct addrs6_actions *acts) {
   for (unsigned i = 0; i < acts->n; i++) {
     const struct addr6_action *a = &acts->a[i];
     struct slaac_actions s;
-    if (a->probe || a->from != ADDR6_TENTATIVE || a->to == ADDR6_GONE)
+    if (a->probe && h->refuse-- == 0) {
+      struct addrs6_actions more;
+      (void)addrs6_refused(&h->t, &a->addr, h->refused_in_use, "refused", h->now, &more);
+      run_addrs(h, &more);
+      continue;
+    }
+    if (a->to == ADDR6_REFUSED) {
+      slaac_unusable(&h->m, &a->addr, h->now, &s);
+      run(h, &s);
+    }
+    if (a->probe || a->from != ADDR6_TENTATIVE || a->to == ADDR6_GONE || a->to == ADDR6_REFUSED)
       continue;
     slaac_verified(&h->m, &a->addr, a->to != ADDR6_DUPLICATE, h->now, &s);
     run(h, &s);
@@ -122,6 +134,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   pass_time(&h, 2 * NSEC_PER_SEC);
   while (size >= 3) {
     size_t len = MIN((size_t)(data[1] << 8 | data[2]), size - 3);
+    h.refuse = data[2] & 7;
+    h.refused_in_use = data[2] & 8;
+    slaac_set_mtu(&h.m, data[2] & 0x10 ? 1280 : 9000);
     if (data[0] & 0x40)
       link_to(&h, (data[0] & 0x80) != 0);
     hear(&h, data[0], data + 3, len);

@@ -1,244 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
- * IPv6 configuration on the real stack: at the far end of the wire a router and a DHCPv6 server made by hand, clocks moved
- * by hand.
+ * IPv6 configuration on the real stack: what routers, a DHCPv6 server and the configuration give, and how it ends.
  */
-#include "../unit/stack_util.h"
-#include "../unit/stack_wire_open.h"
-#include "../unit/stack_wire6.h"
+#include "netconf_rig6.h"
 
-#include "../unit/dhcp6_util.h"
-#include "../unit/ra_util.h"
-#include "netconf/netconf_private.h"
-
-#define ROUTER "fe80::9"
-#define PREFIX "2001:db8:1::"
-#define LEASE "2001:db8:1::1000"
-#define FAR "2001:db8:ffff::1"
-
-static struct wire w;
-static struct netconf *nc;
-static struct {
-  unsigned resolver, addresses, leases;
-  struct names_config resolv;
-  char last_address[NETCONF_TEXT_MAX], last_lease[NETCONF_TEXT_MAX], all[16384];
-} told;
-
-/* The far end. */
-static struct {
-  bool ra, dhcp, rapid, conflict_once;
-  struct raw_ra advert;
-  uint32_t preferred, valid;
-  unsigned solicits, probes, seen6[16];
-  unsigned at; /* frames looked at */
-  const char *lease;
-} far;
-
-static void on_resolver(void *arg _unused_, const struct names_config *c) {
-  told.resolver++;
-  told.resolv = *c;
-}
-static void on_event(void *arg _unused_, const struct netconf_event *ev) {
-  char text[NETCONF_TEXT_MAX];
-  netconf_event_text(ev, loop_now(w.loop, CLOCK_ID_BOOT), text);
-  bool address = strcmp(ev->section, "interfaces") == 0;
-  *(address ? &told.addresses : &told.leases) += 1;
-  snprintf(address ? told.last_address : told.last_lease, NETCONF_TEXT_MAX, "%s", text);
-  if (strlen(told.all) + strlen(text) + 2 < sizeof(told.all))
-    sprintf(told.all + strlen(told.all), "%s\n", text);
-}
-static const struct netconf_upcalls upcalls = {on_event, on_resolver};
-
-static void advertise(void) { wire6_icmp(&w, ROUTER, "ff02::1", 255, far.advert.b, far.advert.len); }
-
-static void dhcp_answer(const uint8_t *m, size_t len, const char *to) {
-  struct raw6 r;
-  struct dhcp6_duid client = {0};
-  size_t n;
-  const uint8_t *id = raw6_find(m, len, 1, &n);
-  memcpy(client.b, id, n);
-  client.len = n;
-  uint32_t xid = (uint32_t)m[1] << 16 | (uint32_t)m[2] << 8 | m[3];
-  const uint8_t *ia = raw6_find(m, len, 3, &n);
-  bool rapid = m[0] == DHCP6_SOLICIT && far.rapid && raw6_find(m, len, 14, &n);
-  raw6_begin(&r, m[0] == DHCP6_SOLICIT && !rapid ? DHCP6_ADVERTISE : DHCP6_REPLY, xid, &client, "server");
-  if (rapid)
-    raw6_opt(&r, 14, NULL, 0);
-  if (m[0] == DHCP6_CONFIRM || m[0] == DHCP6_RELEASE || m[0] == DHCP6_DECLINE) {
-    raw6_status(&r, 0);
-  } else if (ia != NULL) {
-    raw6_ia_begin(&r, (uint32_t)ia[0] << 24 | (uint32_t)ia[1] << 16 | (uint32_t)ia[2] << 8 | ia[3], 0, 0);
-    raw6_ia_addr(&r, far.lease, far.preferred, far.valid);
-    raw6_ia_end(&r);
-  }
-  struct net_addr dns = raw6_addr("2001:db8::547");
-  raw6_opt(&r, 23, dns.b, 16);
-  wire6_udp(&w, ROUTER, to, 547, 546, r.b, r.len);
-}
-
-static void look(const uint8_t *f, size_t len) {
-  if (wire_get(f + 12, 2) != 0x86dd)
-    return;
-  struct net_addr src = {.family = AF_INET6}, target = {.family = AF_INET6};
-  char text[NET_ADDR_STRLEN];
-  memcpy(src.b, f + 22, 16);
-  net_addr_format(&src, text);
-  const uint8_t *p = f + WIRE6_AT;
-  if (f[20] == 58 && p[0] == 133) {
-    far.solicits++;
-    if (far.ra)
-      advertise();
-  } else if (f[20] == 58 && p[0] == 135 && net_addr_is_unspecified(&src)) {
-    far.probes++;
-    memcpy(target.b, p + 8, 16);
-    if (far.conflict_once && net_addr_class(&target) == NET_UNICAST) {
-      far.conflict_once = false;
-      net_addr_format(&target, text);
-      wire6_nd(&w, text, "ff02::1", 136, WIRE6_NA_O, text, WIRE6_TLLA);
-    }
-  } else if (f[20] == 58 && p[0] == 135) {
-    memcpy(target.b, p + 8, 16); /* somebody asks for the router */
-    char who[NET_ADDR_STRLEN];
-    net_addr_format(&target, who);
-    if (strcmp(who, ROUTER) == 0)
-      wire6_nd(&w, ROUTER, text, 136, WIRE6_NA_R | WIRE6_NA_S | WIRE6_NA_O, ROUTER, WIRE6_TLLA);
-  } else if (f[20] == 17 && wire_get(p + 2, 2) == 547) {
-    cr_expect_eq(net_addr_class(&src), NET_LINK_LOCAL, "from the link-local address");
-    far.seen6[p[8] & 15]++;
-    if (p[8] == DHCP6_DECLINE)
-      far.lease = "2001:db8:1::2000";
-    if (far.dhcp)
-      dhcp_answer(p + 8, len - WIRE6_AT - 8, text);
-  }
-}
-
-/* Time passes, and what the stack sends is answered within 10 ms. */
-static void pass(uint64_t ns) {
-  for (uint64_t left = ns;;) {
-    uint64_t step = MIN(left, left > 100 * SEC ? SEC : 10 * MS);
-    wire_run(&w, step);
-    for (; far.at < w.n; far.at++)
-      look(w.got[far.at % WIRE_KEEP].data, w.got[far.at % WIRE_KEEP].len);
-    left -= step;
-    if (left == 0)
-      break;
-  }
-}
-
-static void setup(void) {
-  memset(&far, 0, sizeof(far));
-  memset(&told, 0, sizeof(told));
-  cr_assert_eq(wire_open(&w), 0);
-  stack_if_clear_ipv4(w.i);
-  far.ra = far.dhcp = true;
-  far.preferred = 100;
-  far.valid = 200;
-  far.lease = LEASE;
-  ra_begin(&far.advert, 0, 1800);
-  ra_prefix(&far.advert, PREFIX, 64, 0xc0, 7200, 3600);
-}
-static void teardown(void) {
-  struct stack_stats st;
-  nc = netconf_free(nc);
-  wire_run(&w, 120 * SEC);
-  stack_get_stats(w.s, &st);
-  cr_expect_eq(st.asserts, 0);
-  cr_expect_eq(st.pbuf_bytes, 0);
-  cr_expect_eq(st.udp, 0);
-  wire_close(&w);
-}
 TestSuite(netconf_ip6, .init = setup, .fini = teardown, .timeout = 60);
-
-static uint32_t seven(void *arg _unused_) {
-  static uint32_t n = 7;
-  return n = n * 1664525 + 1013904223;
-}
-
-static void begin_with(struct netconf_config c) {
-  c.random = seven;
-  cr_assert_eq(netconf_new(w.loop, w.i, &c, &upcalls, NULL, &nc), 0);
-  pass(3 * SEC);
-}
-static void begin(enum netconf_ip6_mode mode) { begin_with((struct netconf_config){.ip6 = mode}); }
-
-static uint64_t now(void) { return loop_now(w.loop, CLOCK_ID_BOOT); }
-
-struct find {
-  const char *origin;
-  struct netconf_address found;
-};
-static void on_address(void *arg, const struct netconf_address *a) {
-  struct find *f = arg;
-  if (strcmp(a->origin, f->origin) == 0)
-    f->found = *a;
-}
-/* The (last) address of that origin; family 0: none. */
-static struct netconf_address address(const char *origin) {
-  struct find f = {.origin = origin};
-  netconf_each_address(nc, on_address, &f);
-  return f.found;
-}
-static bool has(const char *origin, struct net_addr a) {
-  struct netconf_address found = address(origin);
-  return net_addr_equal(&found.addr, &a);
-}
-struct find_lease {
-  const char *protocol;
-  struct netconf_lease found;
-};
-static void on_lease(void *arg, const struct netconf_lease *l) {
-  struct find_lease *f = arg;
-  if (strcmp(l->protocol, f->protocol) == 0)
-    f->found = *l;
-}
-static struct netconf_lease lease(const char *protocol) {
-  struct find_lease f = {.protocol = protocol};
-  netconf_each_lease(nc, on_lease, &f);
-  return f.found;
-}
-static void count_usable(void *arg, const struct stack_if_addr_info *i) {
-  *(unsigned *)arg += i->addr.family == AF_INET6 && i->state != STACK_ADDR_TENTATIVE;
-}
-static unsigned usable(void) {
-  unsigned n = 0;
-  stack_if_addr_each(w.i, count_usable, &n);
-  return n;
-}
-struct find_len {
-  struct net_addr addr;
-  unsigned len;
-};
-static void on_len(void *arg, const struct stack_if_addr_info *i) {
-  struct find_len *f = arg;
-  if (net_addr_equal(&i->addr, &f->addr))
-    f->len = i->prefix_len;
-}
-static unsigned length_of(const char *a) {
-  struct find_len f = {wire6_addr(a), 0};
-  stack_if_addr_each(w.i, on_len, &f);
-  return f.len;
-}
-static bool way(const char *to, const char *gateway) {
-  struct stack_route_info r;
-  struct net_addr dst = wire6_addr(to), gw = {0};
-  if (gateway != NULL)
-    gw = wire6_addr(gateway);
-  return stack_route_lookup(w.s, &dst, &r) == 0 && r.source.family != 0 && net_addr_equal(&r.gateway, &gw);
-}
-static bool no_way(const char *to) {
-  struct stack_route_info r;
-  struct net_addr dst = wire6_addr(to);
-  return stack_route_lookup(w.s, &dst, &r) < 0 || r.source.family == 0;
-}
-
-static struct stack_udp *user;
-static unsigned user_ended;
-static void on_user_ended(void *arg _unused_) { user_ended++; }
-static const struct stack_udp_ops user_ops = {.ended = on_user_ended};
-static void open_user(struct net_addr a) {
-  struct net_endpoint at = ep(a, 0);
-  user_ended = 0;
-  cr_assert_eq(stack_udp_open(w.s, &at, &user_ops, NULL, &user), 0);
-}
 
 /* --- routers ------------------------------------------------------------------------------------------------------ */
 
@@ -411,14 +176,6 @@ Test(netconf_ip6, rogue_and_malformed_advertisements) {
 
 /* --- DHCPv6 ------------------------------------------------------------------------------------------------------- */
 
-static void managed(bool rapid) {
-  far.rapid = rapid;
-  ra_begin(&far.advert, 0x80, 1800);
-  ra_prefix(&far.advert, PREFIX, 64, 0x80, 7200, 3600);
-  begin(NETCONF_IP6_AUTO);
-  pass(5 * SEC);
-}
-
 Test(netconf_ip6, managed_address) {
   managed(false);
   struct netconf_address a = address("dhcp6");
@@ -534,11 +291,19 @@ Test(netconf_ip6, dhcp6_always_and_never) {
 
 /* --- configured addresses ----------------------------------------------------------------------------------------- */
 
-static struct netconf_static6 fixed(const char *a, const char *gateway) {
-  struct netconf_static6 s = {.list = {{wire6_addr(a), 64}}, .n = 1};
-  if (gateway != NULL)
-    s.gateway = wire6_addr(gateway);
-  return s;
+struct find_len {
+  struct net_addr addr;
+  unsigned len;
+};
+static void on_len(void *arg, const struct stack_if_addr_info *i) {
+  struct find_len *f = arg;
+  if (net_addr_equal(&i->addr, &f->addr))
+    f->len = i->prefix_len;
+}
+static unsigned length_of(const char *a) {
+  struct find_len f = {wire6_addr(a), 0};
+  stack_if_addr_each(w.i, on_len, &f);
+  return f.len;
 }
 
 Test(netconf_ip6, configured) {

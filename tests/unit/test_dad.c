@@ -191,6 +191,83 @@ Test(dad, a_configured_address_is_tried_again) {
   cr_assert_eq(state(&r, ONE), ADDR6_PREFERRED);
 }
 
+Test(dad, a_duplicate_that_another_origin_gives_is_tried_again) {
+  struct rig r = rig_new(true);
+  (void)set_for_ever(&r, ONE, ADDR6_SLAAC);
+  hear(&r, ONE, true, NULL);
+  cr_assert_eq(state(&r, ONE), ADDR6_DUPLICATE);
+  cr_assert_eq(set_for_ever(&r, ONE, ADDR6_STATIC), 0);
+  cr_assert_eq(state(&r, ONE), ADDR6_TENTATIVE);
+  hear(&r, ONE, true, NULL);
+  cr_assert_eq(state(&r, ONE), ADDR6_DUPLICATE, "it still is");
+  unsigned probes = r.probes;
+  cr_assert_eq(set_for_ever(&r, ONE, ADDR6_STATIC), 0);
+  cr_assert_eq(state(&r, ONE), ADDR6_DUPLICATE, "given once more is nothing new");
+  cr_assert_eq(r.probes, probes);
+  at(&r, r.now + ADDRS6_RETRY_S * S);
+  at(&r, r.now + 1 * S);
+  cr_assert_eq(state(&r, ONE), ADDR6_PREFERRED, "and then each minute");
+
+  struct rig away = rig_new(true);
+  (void)set_for_ever(&away, ONE, ADDR6_SLAAC);
+  hear(&away, ONE, true, NULL);
+  link_to(&away, false);
+  cr_assert_eq(set_for_ever(&away, ONE, ADDR6_DHCP), 0);
+  cr_assert_eq(state(&away, ONE), ADDR6_TENTATIVE, "it waits for the link");
+  link_to(&away, true);
+  at(&away, away.t.deadline_ns);
+  at(&away, away.t.deadline_ns);
+  cr_assert_eq(state(&away, ONE), ADDR6_PREFERRED);
+}
+
+static void refuse(struct rig *r, const char *text, bool in_use) {
+  struct net_addr a = ra_addr(text);
+  cr_assert_eq(addrs6_refused(&r->t, &a, in_use, in_use ? "in use" : "no room", r->now, &r->a), 0);
+  settle(r);
+}
+
+Test(dad, what_the_stack_refuses_is_tried_again_and_less_and_less_often) {
+  static const unsigned waits[] = {1, 2, 4, 8, 16, 32, 60, 60, 60};
+  struct rig r = rig_new(true);
+  (void)set(&r, ONE, ADDR6_SLAAC, r.now + 500 * S, r.now + 500 * S);
+  for (size_t i = 0; i < ARRAY_SIZE(waits); i++) {
+    refuse(&r, ONE, false);
+    struct net_addr a = ra_addr(ONE);
+    cr_assert_eq(state(&r, ONE), ADDR6_REFUSED);
+    cr_assert_str_eq(addrs6_find(&r.t, &a)->why, "no room");
+    cr_assert_eq(r.t.deadline_ns, r.now + waits[i] * S, "%zu", i);
+    at(&r, r.t.deadline_ns);
+    cr_assert_eq(state(&r, ONE), ADDR6_TENTATIVE);
+  }
+  cr_assert_eq(r.t.refused, ARRAY_SIZE(waits));
+  at(&r, r.now + 1 * S);
+  cr_assert_eq(state(&r, ONE), ADDR6_PREFERRED);
+  refuse(&r, ONE, false);
+  cr_assert_eq(r.t.deadline_ns, r.now + 1 * S, "from the beginning");
+  link_to(&r, false);
+  at(&r, r.now + 10 * S);
+  cr_assert_eq(state(&r, ONE), ADDR6_REFUSED, "without a link nothing is tried");
+  refuse(&r, ONE, false);
+  at(&r, r.now + 400 * S);
+  cr_assert_eq(state(&r, ONE), ADDR6_GONE, "and its lifetime goes on");
+  struct net_addr a = ra_addr(ONE);
+  cr_assert_eq(addrs6_refused(&r.t, &a, false, "no room", r.now, &r.a), -ENOENT);
+}
+
+Test(dad, what_another_interface_has_is_a_duplicate) {
+  struct rig r = rig_new(true);
+  (void)set_for_ever(&r, ONE, ADDR6_STATIC);
+  (void)set_for_ever(&r, TWO, ADDR6_SLAAC);
+  refuse(&r, ONE, true);
+  refuse(&r, TWO, true);
+  cr_assert_eq(state(&r, ONE), ADDR6_DUPLICATE);
+  cr_assert_eq(state(&r, TWO), ADDR6_DUPLICATE);
+  cr_assert_eq(r.t.conflicts, 0, "it is no other node");
+  at(&r, r.now + ADDRS6_RETRY_S * S);
+  cr_assert_eq(state(&r, ONE), ADDR6_TENTATIVE);
+  cr_assert_eq(state(&r, TWO), ADDR6_DUPLICATE, "that is for who derived it");
+}
+
 Test(dad, without_a_link_nothing_is_sent_and_nothing_is_ours) {
   struct rig r = rig_new(false);
   (void)set(&r, ONE, ADDR6_SLAAC, r.now + 50 * S, r.now + 100 * S);
@@ -291,6 +368,10 @@ static void random_event(struct rig *r) {
     at(r, MAX(r->now, r->t.deadline_ns) + lcg(NULL) % 3 * lcg(NULL) % S);
   } else if (what < 82) {
     link_to(r, lcg(NULL) % 3 != 0);
+  } else if (what < 84) {
+    struct net_addr a = ra_addr(text);
+    if (addrs6_refused(&r->t, &a, lcg(NULL) % 4 == 0, "refused", r->now, &r->a) == 0)
+      settle(r);
   } else if (what < 90) {
     hear(r, text, lcg(NULL) % 2 == 0, lcg(NULL) % 2 ? r->nonce : NULL);
   } else {
@@ -301,7 +382,7 @@ static void random_event(struct rig *r) {
 }
 
 Test(dad, random_histories) {
-  unsigned seen[ADDR6_DUPLICATE + 1] = {0};
+  unsigned seen[ADDR6_REFUSED + 1] = {0};
   for (uint64_t seed = 1; seed <= 3000; seed++) {
     struct rig r = rig_new(seed % 4 != 0);
     lcg_state = seed;
@@ -311,6 +392,6 @@ Test(dad, random_histories) {
         seen[r.t.a[k].state]++;
     }
   }
-  for (int s = ADDR6_TENTATIVE; s <= ADDR6_DUPLICATE; s++)
+  for (int s = ADDR6_TENTATIVE; s <= ADDR6_REFUSED; s++)
     cr_assert_gt(seen[s], 100, "%s", addr6_state_name((enum addr6_state)s));
 }

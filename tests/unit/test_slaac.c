@@ -2,230 +2,7 @@
  * The SLAAC machine with its table of addresses under a clock moved by hand: honest routers, hostile ones, links that come
  * and go, and seeded random histories that must keep the invariants.
  */
-#include "netconf/dad_addrs.h"
-#include "netconf/slaac_lists.h"
-#include "ra_util.h"
-
-#include <criterion/criterion.h>
-#include <stdio.h>
-
-#define S NSEC_PER_SEC
-#define MS NSEC_PER_MSEC
-#define R1 "fe80::1"
-#define R2 "fe80::2"
-#define P1 "2001:db8:1::"
-#define P2 "2001:db8:2::"
-
-static uint64_t lcg_state;
-static uint32_t lcg(void *arg _unused_) {
-  lcg_state = lcg_state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-  return (uint32_t)(lcg_state >> 33);
-}
-
-/* Both machines, joined as an interface joins them, and what the world was told. */
-struct rig {
-  struct slaac_machine m;
-  struct addrs6 t;
-  struct slaac_actions a;
-  uint64_t now;
-  unsigned solicits, duplicates_left; /* so many of the next addresses are another node's */
-  struct slaac_hop hops[SLAAC_HOPS_MAX];
-  unsigned n_hops;
-  char resolver[4096];
-  enum slaac_dhcp dhcp;
-  unsigned router_events;
-};
-
-static void resolver_text(const struct slaac_machine *m, char *buf, size_t size) {
-  char a[NET_ADDR_STRLEN];
-  buf[0] = '\0';
-  for (unsigned i = 0; i < m->n_servers; i++)
-    snprintf(buf + strlen(buf), size - strlen(buf), "%s ", net_addr_format(&m->servers[i].addr, a));
-  for (unsigned i = 0; i < m->n_domains; i++)
-    snprintf(buf + strlen(buf), size - strlen(buf), "%.40s ", m->domains[i].name);
-}
-
-static void pump_slaac(struct rig *r);
-
-static void pump_addrs(struct rig *r, const struct addrs6_actions *acts) {
-  cr_assert_lt(acts->n, ADDRS6_ACTIONS_MAX);
-  for (unsigned i = 0; i < acts->n; i++) {
-    const struct addr6_action *a = &acts->a[i];
-    if (a->probe && r->duplicates_left > 0) {
-      struct addrs6_actions more;
-      struct dad_message d = {.advertisement = true, .target = a->addr};
-      r->duplicates_left--;
-      addrs6_receive(&r->t, &d, r->now, &more);
-      pump_addrs(r, &more);
-    }
-    if (!a->probe && (a->to == ADDR6_DUPLICATE || (a->from == ADDR6_TENTATIVE && (a->to == ADDR6_PREFERRED || a->to == ADDR6_DEPRECATED)))) {
-      slaac_verified(&r->m, &a->addr, a->to != ADDR6_DUPLICATE, r->now, &r->a);
-      pump_slaac(r);
-    }
-  }
-}
-
-static void pump_slaac(struct rig *r) {
-  struct slaac_actions s = r->a;
-  struct addrs6_actions acts;
-  cr_assert_lt(s.n, SLAAC_ACTIONS_MAX);
-  if (s.resolver)
-    resolver_text(&r->m, r->resolver, sizeof(r->resolver));
-  if (s.routes)
-    r->n_hops = slaac_hops(&r->m, r->hops);
-  if (s.link)
-    r->t.retrans_ms = r->m.retrans_ms;
-  if (s.dhcp)
-    r->dhcp = r->m.dhcp;
-  for (unsigned i = 0; i < s.n; i++) {
-    const struct slaac_action *a = &s.a[i];
-    struct addr6 e = {.addr = a->addr, .prefix_len = 64, .origin = a->link_local ? ADDR6_LINK_LOCAL : ADDR6_SLAAC,
-                      .preferred_until = a->preferred_until, .valid_until = a->valid_until};
-    if (a->kind == SLAAC_ACT_ADDRESS) {
-      cr_assert_eq(addrs6_set(&r->t, &e, true, r->now, &acts), 0);
-      pump_addrs(r, &acts);
-    } else if (a->kind == SLAAC_ACT_FORGET) {
-      (void)addrs6_remove(&r->t, &a->addr, e.origin, a->why, r->now, &acts); /* its lifetime may have ended it already */
-      pump_addrs(r, &acts);
-    } else {
-      cr_assert_str_neq(a->from, a->to);
-      r->router_events++;
-    }
-  }
-  r->solicits += s.solicit;
-}
-
-static bool live(uint64_t until, uint64_t now) { return until != 0 && now < until; }
-
-static void check_lists(const struct rig *r) {
-  const struct slaac_machine *m = &r->m;
-  uint64_t due = SLAAC_FOREVER;
-  for (unsigned i = 0; i < m->n_routers; i++) {
-    cr_assert(live(slaac_router_until(&m->routers[i]), r->now), "a router that is over");
-    due = MIN(due, slaac_router_until(&m->routers[i]));
-  }
-  for (unsigned i = 0; i < m->n_prefixes; i++) {
-    const struct slaac_prefix *p = &m->prefixes[i];
-    cr_assert(p->on_link_until == 0 || r->now < p->on_link_until);
-    cr_assert(p->on_link_until != 0 || p->addr.family != 0, "a prefix for nothing");
-    if (p->addr.family == 0)
-      continue;
-    cr_assert(live(p->valid_until, r->now));
-    cr_assert_leq(p->preferred_until, p->valid_until);
-    const struct addr6 *e = addrs6_find(&r->t, &p->addr);
-    cr_assert_not_null(e, "an address of a prefix is in the table");
-    cr_assert_eq(e->valid_until, p->valid_until);
-    cr_assert_eq(e->preferred_until, p->preferred_until);
-    due = MIN(due, p->valid_until);
-  }
-  for (unsigned i = 0; i < m->n_servers; i++) {
-    cr_assert(live(m->servers[i].until, r->now), "a stale resolver");
-    due = MIN(due, m->servers[i].until);
-  }
-  for (unsigned i = 0; i < m->n_domains; i++)
-    cr_assert(live(m->domains[i].until, r->now));
-  for (unsigned i = 0; i < m->n_routes; i++)
-    cr_assert(live(m->routes[i].until, r->now));
-  if (due != SLAAC_FOREVER)
-    cr_assert(m->deadline_ns != 0 && m->deadline_ns <= due, "a next event");
-}
-
-static void check(struct rig *r) {
-  char text[4096];
-  struct slaac_hop hops[SLAAC_HOPS_MAX];
-  pump_slaac(r);
-  check_lists(r);
-  resolver_text(&r->m, text, sizeof(text));
-  cr_assert_str_eq(text, r->resolver, "the world knows the resolvers that are in force");
-  unsigned n = slaac_hops(&r->m, hops);
-  cr_assert_eq(n, r->n_hops, "and the routes");
-  for (unsigned i = 0; i < n; i++)
-    cr_assert(net_addr_equal(&hops[i].gateway, &r->hops[i].gateway) && hops[i].dst.len == r->hops[i].dst.len);
-  cr_assert_eq(r->dhcp, r->m.dhcp);
-  bool router = false;
-  for (unsigned i = 0; i < r->m.n_routers; i++)
-    router = router || r->m.routers[i].default_until != 0;
-  if (r->m.running && r->m.link && r->m.cfg.listen && r->m.link_local_unique && !router)
-    cr_assert_neq(r->m.solicit_ns, 0, "a router is looked for");
-  for (unsigned i = 0; i < r->t.n; i++)
-    cr_assert(r->now < r->t.a[i].valid_until);
-}
-
-static struct rig rig_new(bool link) {
-  struct rig r = {.now = 1000 * S};
-  struct slaac_config cfg = {.ifname = "net0", .mtu = 1500, .listen = true, .random = lcg, .secret = {1, 2, 3}};
-  lcg_state = 5;
-  addrs6_init(&r.t, link, lcg, NULL);
-  slaac_init(&r.m, &cfg, link);
-  return r;
-}
-
-static uint64_t next(const struct rig *r) {
-  uint64_t a = r->m.deadline_ns, b = r->t.deadline_ns;
-  return a == 0 ? b : b == 0 ? a : MIN(a, b);
-}
-/* Both clocks are one: what is due first comes first. */
-static void at(struct rig *r, uint64_t when) {
-  struct addrs6_actions acts;
-  r->now = when;
-  slaac_timeout(&r->m, r->now, &r->a);
-  pump_slaac(r);
-  addrs6_timeout(&r->t, r->now, &acts);
-  pump_addrs(r, &acts);
-  slaac_timeout(&r->m, r->now, &r->a);
-  check(r);
-  cr_assert(next(r) == 0 || next(r) > r->now, "what is done is not due any more");
-}
-static void run_until(struct rig *r, uint64_t when) {
-  while (next(r) != 0 && next(r) <= when)
-    at(r, MAX(next(r), r->now));
-  at(r, when);
-}
-static void start(struct rig *r) {
-  slaac_start(&r->m, r->now, &r->a);
-  check(r);
-}
-static struct rig ready(void) {
-  struct rig r = rig_new(true);
-  start(&r);
-  run_until(&r, r.now + 3 * S);
-  cr_assert(r.m.link_local_unique);
-  return r;
-}
-static void link_to(struct rig *r, bool up) {
-  struct addrs6_actions acts;
-  addrs6_link(&r->t, up, r->now, &acts);
-  pump_addrs(r, &acts);
-  slaac_link(&r->m, up, r->now, &r->a);
-  check(r);
-}
-static void hear(struct rig *r, const char *from, const struct raw_ra *raw) {
-  struct ra_message m;
-  struct net_addr a = ra_addr(from);
-  cr_assert_eq(ra_decode(raw->b, raw->len, &m), 0);
-  slaac_receive(&r->m, &a, &m, r->now, &r->a);
-  check(r);
-}
-/* A router of the common kind: a default route and one prefix for both purposes. */
-static void common(struct rig *r, const char *from, const char *prefix, uint16_t lifetime, uint32_t valid, uint32_t preferred) {
-  struct raw_ra raw;
-  ra_begin(&raw, 0, lifetime);
-  ra_prefix(&raw, prefix, 64, 0xc0, valid, preferred);
-  hear(r, from, &raw);
-}
-static const struct addr6 *of(const struct rig *r, const char *prefix) {
-  struct net_prefix p = {ra_addr(prefix), 64};
-  for (unsigned i = 0; i < r->t.n; i++)
-    if (net_prefix_contains(&p, &r->t.a[i].addr))
-      return &r->t.a[i];
-  return NULL;
-}
-static bool hop_is(const struct slaac_hop *h, unsigned len, const char *gateway) {
-  struct net_addr g = {0};
-  if (gateway != NULL)
-    g = ra_addr(gateway);
-  return h->dst.len == len && net_addr_equal(&h->gateway, &g);
-}
+#include "slaac_settle.h"
 
 Test(slaac, link_local_first_then_a_router_is_asked) {
   struct rig r = rig_new(true);
@@ -688,7 +465,7 @@ Test(slaac, stop_takes_all_away) {
   ra_prefix(&raw, P1, 64, 0xc0, 600, 600);
   ra_server(&raw, "2001:db8::1", 600);
   hear(&r, R1, &raw);
-  slaac_stop(&r.m, r.now, &r.a);
+  slaac_stop(&r.m, "IPv6 is off", r.now, &r.a);
   check(&r);
   cr_assert_eq(r.t.n, 0);
   cr_assert_eq(r.n_hops, 0);
@@ -740,8 +517,10 @@ static void random_event(struct rig *r) {
     link_to(r, lcg(NULL) % 3 != 0);
   } else if (what < 95) {
     r->duplicates_left = lcg(NULL) % 6;
+    r->refusals_left = lcg(NULL) % 3;
+    slaac_set_mtu(&r->m, 1280 + lcg(NULL) % 1000);
   } else if (what < 97) {
-    slaac_stop(&r->m, r->now, &r->a);
+    slaac_stop(&r->m, "IPv6 is off", r->now, &r->a);
     check(r);
   } else {
     start(r);
@@ -749,7 +528,7 @@ static void random_event(struct rig *r) {
 }
 
 Test(slaac, random_histories, .timeout = 120) {
-  unsigned addresses = 0, given_up = 0, routers = 0;
+  unsigned addresses = 0, given_up = 0, routers = 0, refused = 0;
   for (uint64_t seed = 1; seed <= 2000; seed++) {
     struct rig r = rig_new(seed % 5 != 0);
     lcg_state = seed;
@@ -760,8 +539,10 @@ Test(slaac, random_histories, .timeout = 120) {
       for (unsigned k = 0; k < r.t.n; k++) {
         addresses += r.t.a[k].state == ADDR6_PREFERRED && r.t.a[k].origin == ADDR6_SLAAC;
         given_up += r.t.a[k].state == ADDR6_DUPLICATE;
+        refused += r.t.a[k].state == ADDR6_REFUSED;
       }
     }
   }
-  cr_assert(addresses > 10000 && given_up > 100 && routers > 10000, "%u %u %u", addresses, given_up, routers);
+  cr_assert(addresses > 10000 && given_up > 100 && routers > 10000 && refused > 100, "%u %u %u %u", addresses, given_up,
+            routers, refused);
 }
