@@ -289,6 +289,41 @@ void dhcp6_init(struct dhcp6_machine *m, const struct dhcp6_config *cfg, bool li
   *m = (struct dhcp6_machine){.cfg = *cfg, .link = link, .sol_max_rt_s = DHCP6_MAX_RT_S, .inf_max_rt_s = DHCP6_MAX_RT_S};
 }
 
+void dhcp6_remember(struct dhcp6_machine *m, const struct dhcp6_lease *lease, const struct dhcp6_params *params) {
+  m->memory = *lease;
+  m->memory_params = *params;
+}
+
+/* Returns whether there was something. */
+static bool recall(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions *acts) {
+  struct dhcp6_lease *l = &m->lease;
+  if (m->memory.n_addrs == 0 || l->n_addrs > 0)
+    return false;
+  unsigned n = m->memory.n_addrs;
+  *l = m->memory;
+  l->n_addrs = m->memory.n_addrs = 0;
+  for (unsigned i = 0; i < n; i++)
+    if (now < m->memory.addrs[i].valid_until) {
+      l->addrs[l->n_addrs++] = m->memory.addrs[i];
+      dhcp6_act(acts, DHCP6_ACT_ADDRESS)->addr = m->memory.addrs[i];
+    }
+  if (l->n_addrs == 0) {
+    *l = (struct dhcp6_lease){0};
+    return false;
+  }
+  m->info_until_ns = m->refresh_ns = 0;
+  dhcp6_set_params(m, &m->memory_params, acts);
+  return true;
+}
+
+/* Is what is held of this link? Without one that waits. */
+static void confirm(struct dhcp6_machine *m, const char *why, uint64_t now, struct dhcp6_actions *acts) {
+  if (m->link)
+    dhcp6_exchange(m, DHCP6_CONFIRMING, true, why, now, acts);
+  else
+    dhcp6_set_state(m, acts, DHCP6_BOUND, why);
+}
+
 void dhcp6_want(struct dhcp6_machine *m, enum dhcp6_mode mode, uint64_t now, struct dhcp6_actions *acts) {
   begin(m, now, acts);
   enum dhcp6_mode was = m->mode;
@@ -300,7 +335,12 @@ void dhcp6_want(struct dhcp6_machine *m, enum dhcp6_mode mode, uint64_t now, str
     if (mode == DHCP6_MODE_INFORMATION)
       dhcp6_drop(m, "only options are asked for", acts);
     m->failures = 0;
-    acquire(m, true, mode == DHCP6_MODE_ADDRESSES ? "asking for an address" : "asking for options", now, acts);
+    if (mode == DHCP6_MODE_ADDRESSES && recall(m, now, acts))
+      confirm(m, "the lease of the last run: is it the same link?", now, acts);
+    else if (mode == DHCP6_MODE_ADDRESSES)
+      acquire(m, true, m->memory_why != NULL ? TAKE_PTR(m->memory_why) : "asking for an address", now, acts);
+    else
+      acquire(m, true, "asking for options", now, acts);
   }
   settle(m);
 }
@@ -311,7 +351,7 @@ static void link_is_back(struct dhcp6_machine *m, uint64_t now, struct dhcp6_act
   if (m->info_until_ns != 0)
     m->info_until_ns = MIN(m->info_until_ns, now + INFO_DOUBT_NS);
   if (m->lease.n_addrs > 0)
-    dhcp6_exchange(m, DHCP6_CONFIRMING, true, "the link is back: is it the same one?", now, acts);
+    confirm(m, "the link is back: is it the same one?", now, acts);
   else
     acquire(m, true, "the link is back", now, acts);
 }

@@ -91,8 +91,9 @@ struct dhcp6_machine {
   struct net_addr offer_addrs[DHCP6_ADDRS_MAX];
   unsigned n_offer_addrs;
 
-  struct dhcp6_lease lease;
-  struct dhcp6_params params; /* in force */
+  struct dhcp6_lease lease, memory; /* in force; of an earlier run, n_addrs 0: none */
+  struct dhcp6_params params, memory_params; /* in force; of that */
+  const char *memory_why; /* there is none: static, or NULL */
   bool has_params;
   uint64_t refresh_ns, info_until_ns; /* of options without a lease; 0: none */
   uint32_t sol_max_rt_s, inf_max_rt_s;
@@ -101,6 +102,10 @@ struct dhcp6_machine {
 };
 
 void dhcp6_init(struct dhcp6_machine *m, const struct dhcp6_config *cfg, bool link);
+
+/* What outlived a restart: when addresses are wanted it is taken up as after a link that was away, in force and to be
+ * confirmed (18.2.3). Once, before the first dhcp6_want. */
+void dhcp6_remember(struct dhcp6_machine *m, const struct dhcp6_lease *lease, const struct dhcp6_params *params);
 
 /* Each event first ends what is over. acts is written anew. */
 void dhcp6_want(struct dhcp6_machine *m, enum dhcp6_mode mode, uint64_t now, struct dhcp6_actions *acts);

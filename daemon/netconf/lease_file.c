@@ -6,42 +6,26 @@
 #include "base/util.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 
 #define VERSION_LINE "capnet-lease 1\n"
-#define CLOCK_SLACK_S 2 /* by which the time of day is rounded and read at different moments */
-
-/* FNV-1a, 64 bits: against accidents, not against people who can write here. */
-static uint64_t sum_of(const char *text, size_t len) {
-  uint64_t h = UINT64_C(0xcbf29ce484222325);
-  for (size_t i = 0; i < len; i++)
-    h = (h ^ (uint8_t)text[i]) * UINT64_C(0x100000001b3);
-  return h;
-}
 
 /* --- out ---------------------------------------------------------------------------------------------------------- */
 
-struct out {
-  char *buf;
-  size_t len;
-};
-
-_printf_(2, 3) static void put(struct out *o, const char *fmt, ...) {
+_printf_(2, 3) static void put(struct lease_text *o, const char *fmt, ...) {
   va_list ap;
   va_start(ap, fmt);
-  int n = vsnprintf(o->buf + o->len, LEASE_FILE_MAX - o->len, fmt, ap);
+  lease_text_vput(o, fmt, ap);
   va_end(ap);
-  o->len = MIN(o->len + (size_t)MAX(n, 0), (size_t)LEASE_FILE_MAX - 1);
 }
 
-static void put_addr(struct out *o, const char *key, const struct net_addr *a) {
+static void put_addr(struct lease_text *o, const char *key, const struct net_addr *a) {
   char text[NET_ADDR_STRLEN];
   if (a->family != 0)
     put(o, "%s %s\n", key, net_addr_format(a, text));
 }
 
-static void put_who(struct out *o, const struct dhcp4_identity *who) {
+static void put_who(struct lease_text *o, const struct dhcp4_identity *who) {
   char mac[NET_MAC_STRLEN];
   put(o, "mac %s\n", net_mac_format(who->mac, mac));
   if (who->client_id_len == 0)
@@ -52,7 +36,7 @@ static void put_who(struct out *o, const struct dhcp4_identity *who) {
   put(o, "\n");
 }
 
-static void put_params(struct out *o, const struct dhcp4_params *p) {
+static void put_params(struct lease_text *o, const struct dhcp4_params *p) {
   char prefix[NET_PREFIX_STRLEN], addr[NET_ADDR_STRLEN];
   put(o, "address %s/%u\n", net_addr_format(&p->addr, addr), p->prefix_len);
   put_addr(o, "gateway", &p->gateway);
@@ -77,7 +61,7 @@ static void put_params(struct out *o, const struct dhcp4_params *p) {
 
 size_t lease_file_format(const struct dhcp4_identity *who, const struct lease_clock *now, const struct dhcp4_lease *l,
                          char buf[LEASE_FILE_MAX]) {
-  struct out o = {.buf = buf};
+  struct lease_text o = {.buf = buf};
   put(&o, VERSION_LINE);
   put_who(&o, who);
   if (now->boot_id[0] != 0)
@@ -86,7 +70,7 @@ size_t lease_file_format(const struct dhcp4_identity *who, const struct lease_cl
   if (l->expiry_ns != 0)
     put(&o, "t1-boot %" PRIu64 "\nt2-boot %" PRIu64 "\nend-boot %" PRIu64 "\n", l->t1_ns, l->t2_ns, l->expiry_ns);
   put_params(&o, &l->params);
-  put(&o, "sum %016" PRIx64 "\n", sum_of(buf, o.len));
+  lease_text_end(&o);
   return o.len;
 }
 
@@ -98,19 +82,6 @@ struct in {
   uint64_t written_ns, written_s;
   struct dhcp4_lease lease;
 };
-
-static int get_u64(const char *s, uint64_t *ret) {
-  uint64_t v = 0;
-  if (*s == 0)
-    return -EBADMSG;
-  for (; *s != 0; s++) {
-    if (*s < '0' || *s > '9' || v > (UINT64_MAX - 9) / 10)
-      return -EBADMSG;
-    v = 10 * v + (uint64_t)(*s - '0');
-  }
-  *ret = v;
-  return 0;
-}
 
 static int get_addr(const char *s, struct net_addr *ret) {
   struct net_addr a;
@@ -152,7 +123,7 @@ static int get_host(const char *s, struct dhcp4_params *p) {
   if (slash == NULL)
     return -EBADMSG;
   *slash++ = 0;
-  if (get_u64(slash, &len) < 0 || len < 1 || len > 32 || get_addr(copy, &p->addr) < 0 ||
+  if (lease_text_u64(slash, &len) < 0 || len < 1 || len > 32 || get_addr(copy, &p->addr) < 0 ||
       net_addr_class(&p->addr) != NET_UNICAST)
     return -EBADMSG;
   uint32_t v = net_addr_to_v4(&p->addr), host = len == 32 ? 0 : UINT32_MAX >> len;
@@ -192,7 +163,7 @@ static int get_search(const char *s, struct dhcp4_params *p) {
 
 static int get_mtu(const char *s, struct dhcp4_params *p) {
   uint64_t v;
-  if (get_u64(s, &v) < 0 || v < DHCP4_MTU_MIN || v > UINT16_MAX)
+  if (lease_text_u64(s, &v) < 0 || v < DHCP4_MTU_MIN || v > UINT16_MAX)
     return -EBADMSG;
   p->mtu = (uint16_t)v;
   return 0;
@@ -231,7 +202,8 @@ static int get_params(const char *key, const char *value, struct dhcp4_params *p
   return strcmp(key, "mtu") == 0 ? get_mtu(value, p) : -EBADMSG;
 }
 
-static int get_line(const char *key, const char *value, struct in *in) {
+static int get_line(void *arg, const char *key, const char *value) {
+  struct in *in = arg;
   if (strcmp(key, "mac") == 0)
     return net_mac_parse(value, in->who.mac);
   if (strcmp(key, "client-id") == 0)
@@ -239,50 +211,21 @@ static int get_line(const char *key, const char *value, struct in *in) {
   if (strcmp(key, "boot-id") == 0)
     return get_text(value, in->boot_id, sizeof(in->boot_id));
   if (strcmp(key, "written-boot") == 0)
-    return get_u64(value, &in->written_ns);
+    return lease_text_u64(value, &in->written_ns);
   if (strcmp(key, "written") == 0)
-    return get_u64(value, &in->written_s);
+    return lease_text_u64(value, &in->written_s);
   if (strcmp(key, "t1-boot") == 0)
-    return get_u64(value, &in->lease.t1_ns);
+    return lease_text_u64(value, &in->lease.t1_ns);
   if (strcmp(key, "t2-boot") == 0)
-    return get_u64(value, &in->lease.t2_ns);
+    return lease_text_u64(value, &in->lease.t2_ns);
   if (strcmp(key, "end-boot") == 0)
-    return get_u64(value, &in->lease.expiry_ns);
+    return lease_text_u64(value, &in->lease.expiry_ns);
   return get_params(key, value, &in->lease.params);
 }
 
-/* The text without its last line, after the sum in that was found right. */
-static int check_sum(const char *text, size_t len, size_t *ret_len) {
-  size_t last = len;
-  char want[32];
-  if (len == 0 || text[len - 1] != '\n' || memchr(text, 0, len) != NULL)
-    return -EBADMSG;
-  for (last = len - 1; last > 0 && text[last - 1] != '\n'; last--)
-    ;
-  int n = snprintf(want, sizeof(want), "sum %016" PRIx64 "\n", sum_of(text, last));
-  if (len - last != (size_t)n || memcmp(text + last, want, (size_t)n) != 0)
-    return -EBADMSG;
-  *ret_len = last;
-  return 0;
-}
-
 static int read_lines(const char *text, size_t len, struct in *in) {
-  char line[NAMES_NAME_MAX + 64];
-  for (size_t pos = strlen(VERSION_LINE); pos < len;) {
-    const char *end = memchr(text + pos, '\n', len - pos);
-    size_t n = end != NULL ? (size_t)(end - (text + pos)) : len - pos;
-    if (n >= sizeof(line))
-      return -EBADMSG;
-    memcpy(line, text + pos, n);
-    line[n] = 0;
-    char *blank = strchr(line, ' ');
-    if (blank == NULL)
-      return -EBADMSG;
-    *blank = 0;
-    if (get_line(line, blank + 1, in) < 0)
-      return -EBADMSG;
-    pos += n + 1;
-  }
+  if (lease_text_lines(text, len, get_line, in) < 0)
+    return -EBADMSG;
   const struct dhcp4_lease *l = &in->lease;
   bool times = l->expiry_ns == 0 ? l->t1_ns == 0 && l->t2_ns == 0 : l->t1_ns <= l->t2_ns && l->t2_ns <= l->expiry_ns;
   return times && l->params.addr.family != 0 && l->params.server.family != 0 ? 0 : -EBADMSG;
@@ -304,7 +247,7 @@ static int place(struct in *in, const struct lease_clock *now, bool *ret_live, c
   bool same_boot = in->boot_id[0] != 0 && strcmp(in->boot_id, now->boot_id) == 0 && now->boot_ns >= in->written_ns;
   if (!same_boot) {
     uint64_t length = minus(l->expiry_ns, in->written_ns), aged;
-    if (now->wall_s + CLOCK_SLACK_S < in->written_s) {
+    if (now->wall_s + LEASE_CLOCK_SLACK_S < in->written_s) {
       *ret_live = false;
       *ret_why = "the time of day is behind it: its end is unknown";
     }
@@ -327,14 +270,7 @@ int lease_file_parse(const char *text, size_t len, const struct dhcp4_identity *
                      struct dhcp4_lease *ret, bool *ret_live, const char **ret_why) {
   struct in in = {0};
   size_t body;
-  *ret_why = "it is damaged";
-  if (len < strlen(VERSION_LINE) || len > LEASE_FILE_MAX)
-    return -EBADMSG;
-  if (memcmp(text, VERSION_LINE, strlen(VERSION_LINE)) != 0) {
-    *ret_why = "it is of another version, or no lease";
-    return -EBADMSG;
-  }
-  if (check_sum(text, len, &body) < 0 || read_lines(text, body, &in) < 0)
+  if (lease_text_check(text, len, VERSION_LINE, &body, ret_why) < 0 || read_lines(text, body, &in) < 0)
     return -EBADMSG;
   if (!same_client(&in.who, who)) {
     *ret_why = "it is another client's: the hardware address or the client identifier differs";

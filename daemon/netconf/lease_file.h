@@ -11,15 +11,7 @@
 #define CAPNET_LEASE_FILE_H
 
 #include "netconf/dhcp4_reply.h"
-
-#define LEASE_FILE_MAX 8192 /* the longest text, with room */
-#define LEASE_BOOT_ID_MAX 37
-
-struct lease_clock {
-  char boot_id[LEASE_BOOT_ID_MAX]; /* random(4): another at each boot; "": unknown */
-  uint64_t boot_ns;
-  uint64_t wall_s; /* since the epoch */
-};
+#include "netconf/lease_text.h"
 
 /* The length; without a NUL behind it. */
 size_t lease_file_format(const struct dhcp4_identity *who, const struct lease_clock *now, const struct dhcp4_lease *l,

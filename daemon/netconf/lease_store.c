@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 struct shared {
@@ -39,13 +40,14 @@ static struct shared *shared_unref(struct shared *h) {
   return NULL;
 }
 
-int lease_store_new(struct loop *loop, const char *dir, const char *ifname, struct lease_store **ret) {
+int lease_store_new(struct loop *loop, const char *dir, const char *ifname, uint8_t family,
+                    struct lease_store **ret) {
   _cleanup_free_ struct lease_store *s = calloc(1, sizeof(*s));
   _cleanup_free_ struct shared *h = calloc(1, sizeof(*h));
   if (s == NULL || h == NULL)
     return -ENOMEM;
   if (snprintf(h->dir, sizeof(h->dir), "%s", dir) >= (int)sizeof(h->dir) ||
-      snprintf(h->name, sizeof(h->name), "lease-%s-v4", ifname) >= (int)sizeof(h->name))
+      snprintf(h->name, sizeof(h->name), "lease-%s-%s", ifname, family == AF_INET6 ? "v6" : "v4") >= (int)sizeof(h->name))
     return -ENAMETOOLONG;
   int r = pthread_mutex_init(&h->lock, NULL);
   if (r != 0)

@@ -8,8 +8,9 @@
 
 struct lease_store;
 
-/* dir/lease-IFNAME-v4; dir "": a store that forgets. Touches nothing yet. -ENOMEM, -ENAMETOOLONG. */
-int lease_store_new(struct loop *loop, const char *dir, const char *ifname, struct lease_store **ret);
+/* dir/lease-IFNAME-v4 or -v6, by family; dir "": a store that forgets. Touches nothing yet. -ENOMEM, -ENAMETOOLONG. */
+int lease_store_new(struct loop *loop, const char *dir, const char *ifname, uint8_t family,
+                    struct lease_store **ret);
 /* What is queued is still done. Returns NULL; NULL is fine. */
 struct lease_store *lease_store_free(struct lease_store *s);
 

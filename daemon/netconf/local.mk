@@ -40,9 +40,13 @@ libcapnetd_la_SOURCES += \
   daemon/netconf/duid.h \
   daemon/netconf/iid.c \
   daemon/netconf/iid.h \
+  daemon/netconf/lease6_file.c \
+  daemon/netconf/lease6_file.h \
   daemon/netconf/lease_file.c \
   daemon/netconf/lease_file.h \
   daemon/netconf/lease_store.c \
+  daemon/netconf/lease_text.c \
+  daemon/netconf/lease_text.h \
   daemon/netconf/lease_store.h \
   daemon/netconf/netconf.c \
   daemon/netconf/netconf.h \
@@ -52,6 +56,7 @@ libcapnetd_la_SOURCES += \
   daemon/netconf/netconf_ip4_private.h \
   daemon/netconf/netconf_ip6.c \
   daemon/netconf/netconf_ip6.h \
+  daemon/netconf/netconf_ip6_lease.c \
   daemon/netconf/netconf_ip6_run.c \
   daemon/netconf/netconf_ip6_show.c \
   daemon/netconf/netconf_private.h \

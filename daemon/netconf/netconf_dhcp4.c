@@ -9,8 +9,6 @@
 
 #include "base/util.h"
 
-#include <fcntl.h>
-
 /* --- what it brings ----------------------------------------------------------------------------------------------- */
 
 void ip4_bring(struct netconf_ip4 *p, const struct dhcp4_params *params) {
@@ -38,11 +36,8 @@ void ip4_bring(struct netconf_ip4 *p, const struct dhcp4_params *params) {
 
 static void clock_read(const struct netconf_ip4 *p, struct lease_clock *ret) {
   const struct netconf_config *cfg = &p->n->cfg;
-  *ret = (struct lease_clock){.boot_ns = loop_now(p->n->loop, CLOCK_ID_BOOT)};
-  ret->wall_s = cfg->wall_s != NULL ? cfg->wall_s(cfg->wall_arg) : clock_wall_us() / 1000000;
-  _cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-  ssize_t n = fd >= 0 ? read(fd, ret->boot_id, sizeof(ret->boot_id) - 1) : -1;
-  ret->boot_id[n == LEASE_BOOT_ID_MAX - 1 ? n : 0] = 0;
+  uint64_t wall_s = cfg->wall_s != NULL ? cfg->wall_s(cfg->wall_arg) : clock_wall_us() / 1000000;
+  lease_clock_read(loop_now(p->n->loop, CLOCK_ID_BOOT), wall_s, ret);
 }
 
 static void identity(const struct netconf_ip4 *p, struct dhcp4_identity *ret) {
@@ -83,7 +78,7 @@ static const char *refused(int error, const char *why) {
 int ip4_store_open(struct netconf_ip4 *p) {
   struct stack_if_info info;
   stack_if_info(p->n->iface, &info);
-  int r = lease_store_new(p->n->loop, p->n->cfg.state_dir, info.name, &p->store);
+  int r = lease_store_new(p->n->loop, p->n->cfg.state_dir, info.name, AF_INET, &p->store);
   if (r < 0)
     return r;
   _cleanup_free_ char *text = malloc(LEASE_FILE_MAX);

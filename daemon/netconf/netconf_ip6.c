@@ -155,8 +155,10 @@ int netconf_ip6_new(struct netconf *n, struct netconf_ip6 **ret) {
   p->fixed = n->cfg.fixed6;
   init_machines(p);
   int r = loop_timer_new(n->loop, CLOCK_ID_BOOT, on_timer, p, &p->timer);
+  if (r == 0)
+    r = netconf_ip6_lease_open(p);
   if (r < 0) {
-    free(p);
+    (void)netconf_ip6_free(p);
     return r;
   }
   *ret = p;
@@ -169,6 +171,7 @@ struct netconf_ip6 *netconf_ip6_free(struct netconf_ip6 *p) {
   if (p->udp != NULL)
     p->udp = stack_udp_close(p->udp);
   p->nd = stack_nd_close(p->nd);
+  p->store = lease_store_free(p->store);
   p->timer = loop_timer_free(p->timer);
   free(p);
   return NULL;

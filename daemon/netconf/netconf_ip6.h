@@ -6,6 +6,7 @@
 
 #include "netconf/dad_addrs.h"
 #include "netconf/dhcp6_machine.h"
+#include "netconf/lease_store.h"
 #include "netconf/netconf_private.h"
 #include "netconf/slaac_machine.h"
 #include "stack/stack_dgram.h"
@@ -28,6 +29,8 @@ struct netconf_ip6 {
   struct stack_nd *nd;
   struct stack_udp *udp; /* port 546, from the first message on */
   struct netconf_brought brought;
+  struct lease_store *store;
+  struct dhcp6_lease saved; /* what the file has */
 };
 
 uint64_t netconf_ip6_now(const struct netconf_ip6 *p);
@@ -43,6 +46,9 @@ void netconf_ip6_apply_routes(struct netconf_ip6 *p);
 void netconf_ip6_tell_length(struct netconf_ip6 *p, const struct net_addr *addr); /* it may be another than the stack's */
 
 const char *netconf_ip6_why_not(const struct netconf_ip6 *p); /* why nothing runs, when nothing does */
+/* netconf_ip6_lease.c. _open reads the file, before the loop runs: -ENOMEM, -ENAMETOOLONG. _save after each event of DHCPv6. */
+int netconf_ip6_lease_open(struct netconf_ip6 *p);
+void netconf_ip6_lease_save(struct netconf_ip6 *p);
 const char *netconf_ip6_dhcp_next(const struct netconf_ip6 *p, uint64_t *ret_ns);
 
 #endif

@@ -298,6 +298,7 @@ void netconf_ip6_run_dhcp(struct netconf_ip6 *p, const struct dhcp6_actions *act
       break;
     }
   }
+  netconf_ip6_lease_save(p);
 }
 
 void netconf_ip6_want_dhcp(struct netconf_ip6 *p) {

@@ -68,6 +68,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct client c = {.now = NSEC_PER_SEC};
   state = 1;
   dhcp6_init(&c.m, &cfg, true);
+  if (size > 0 && (data[0] & 0x40)) { /* it has been here before */
+    const struct dhcp6_lease l = {.addrs = {{{AF_INET6, {0x20, 1, [15] = 1}}, 50 * NSEC_PER_SEC, 90 * NSEC_PER_SEC}},
+                                  .n_addrs = 1, .t1_ns = 20 * NSEC_PER_SEC, .t2_ns = 40 * NSEC_PER_SEC, .server = {{1}, 1}};
+    dhcp6_remember(&c.m, &l, &(struct dhcp6_params){.n_dns = 1, .dns = {{AF_INET6, {0x20, 1}}}});
+  }
   dhcp6_want(&c.m, size > 0 && (data[0] & 0x80) ? DHCP6_MODE_INFORMATION : DHCP6_MODE_ADDRESSES, c.now, &c.a);
   check(&c);
   c.now += 2 * NSEC_PER_SEC;

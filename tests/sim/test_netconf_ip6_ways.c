@@ -256,6 +256,92 @@ Test(netconf_ip6_ways, a_lease_waits_for_room) {
   cr_expect_str_eq(address("dhcp6").state, "preferred");
 }
 
+/* --- a lease that outlives the daemon ----------------------------------------------------------------------------- */
+
+static char dir[64];
+static uint64_t wall = 1700000000;
+static uint64_t wall_now(void *arg _unused_) { return wall; }
+
+static void begin_with_dir(void) {
+  struct netconf_config c = {.ip6 = NETCONF_IP6_AUTO, .wall_s = wall_now};
+  strcpy(c.state_dir, dir);
+  memset(&told, 0, sizeof(told));
+  memset(far.seen6, 0, sizeof(far.seen6));
+  begin_with(c);
+  pass(5 * SEC);
+}
+static void managed_with_dir(void) {
+  strcpy(dir, "/tmp/capnet-netconf6-XXXXXX");
+  cr_assert_not_null(mkdtemp(dir));
+  far.rapid = true;
+  ra_begin(&far.advert, 0x80, 1800);
+  ra_prefix(&far.advert, PREFIX, 64, 0x80, 7200, 3600);
+  begin_with_dir();
+  cr_assert_str_eq(lease("dhcp6").state, "bound");
+}
+/* The daemon ends, and begins again so much later. */
+static void restart(uint64_t ns) {
+  struct net_addr leased = address("dhcp6").addr, ll = address("link-local").addr;
+  nc = netconf_free(nc);
+  (void)stack_if_remove_ipv6(w.i, &leased);
+  (void)stack_if_remove_ipv6(w.i, &ll);
+  pass(ns);
+  begin_with_dir();
+}
+static void without_dir(void) {
+  char cmd[128];
+  (void)snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+  cr_assert_eq(system(cmd), 0);
+}
+
+Test(netconf_ip6_ways, the_last_lease_is_confirmed) {
+  managed_with_dir();
+  uint64_t end = lease("dhcp6").expiry_ns;
+  far.lease = "2001:db8:1::2000"; /* to who begins anew */
+  restart(20 * SEC);
+  cr_expect_eq(far.seen6[DHCP6_CONFIRM], 1);
+  cr_expect_eq(far.seen6[DHCP6_SOLICIT], 0);
+  cr_expect(has("dhcp6", wire6_addr(LEASE)));
+  cr_expect_str_eq(address("dhcp6").state, "preferred");
+  cr_expect_eq(lease("dhcp6").expiry_ns, end);
+  cr_expect_eq(told.resolv.n_servers, 1);
+  cr_expect_not_null(strstr(told.all, "dhcp6 confirming: the lease of the last run: is it the same link?"), "%s", told.all);
+  pass(50 * SEC);
+  cr_expect_geq(far.seen6[DHCP6_RENEW], 1, "and renewed when its time has come");
+  end = lease("dhcp6").expiry_ns;
+  restart(SEC);
+  cr_expect_eq(lease("dhcp6").expiry_ns, end, "the file has the renewal");
+  restart(250 * SEC);
+  cr_expect_eq(far.seen6[DHCP6_SOLICIT], 1, "what is over is not asked for");
+  cr_expect_not_null(strstr(told.all, "dhcp6 soliciting: the last lease is over"), "%s", told.all);
+  without_dir();
+}
+
+Test(netconf_ip6_ways, what_was_given_back_is_not_remembered) {
+  managed_with_dir();
+  cr_assert_eq(netconf_release6(nc), 0);
+  pass(2 * SEC);
+  restart(SEC);
+  cr_expect_eq(far.seen6[DHCP6_CONFIRM], 0);
+  cr_expect_eq(far.seen6[DHCP6_SOLICIT], 1);
+  without_dir();
+}
+
+Test(netconf_ip6_ways, a_damaged_file_is_ignored_with_the_reason) {
+  char path[128];
+  managed_with_dir();
+  (void)snprintf(path, sizeof(path), "%s/lease-net0-v6", dir);
+  FILE *f = fopen(path, "a");
+  cr_assert_not_null(f);
+  (void)fputs("x", f);
+  (void)fclose(f);
+  restart(SEC);
+  cr_expect_eq(far.seen6[DHCP6_SOLICIT], 1);
+  cr_expect_not_null(strstr(told.all, "dhcp6 soliciting: the file of the last lease is ignored: it is damaged"), "%s", told.all);
+  cr_expect_str_eq(lease("dhcp6").state, "bound");
+  without_dir();
+}
+
 /* --- two origins of one address ----------------------------------------------------------------------------------- */
 
 Test(netconf_ip6_ways, what_is_configured_and_made_as_well) {

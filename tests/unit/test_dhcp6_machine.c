@@ -513,6 +513,87 @@ Test(dhcp6_machine, confirm_when_the_link_is_back) {
   cr_assert_eq(r.n_have, 1, "nobody said no");
 }
 
+/* A machine that knows a lease of an earlier run: two addresses, the first until 50 s from now. */
+static struct rig remembers(bool link) {
+  struct dhcp6_config cfg = {.duid = {{0, 4, 1, 2, 3, 4}, 6}, .iaid = 77, .random = lcg};
+  struct rig r = {.now = 1000 * S};
+  struct dhcp6_lease l = {.n_addrs = 2, .t1_ns = r.now + 100 * S, .t2_ns = r.now + 160 * S, .server = {{'x'}, 1}};
+  struct dhcp6_params p = {.n_dns = 1, .dns = {addr("2001:db8::53")}};
+  l.addrs[0] = (struct dhcp6_lease_addr){addr(ONE), r.now + 40 * S, r.now + 50 * S};
+  l.addrs[1] = (struct dhcp6_lease_addr){addr(TWO), r.now + 180 * S, r.now + 200 * S};
+  lcg_state = 42;
+  dhcp6_init(&r.m, &cfg, link);
+  dhcp6_remember(&r.m, &l, &p);
+  return r;
+}
+static void want(struct rig *r, enum dhcp6_mode mode) {
+  dhcp6_want(&r->m, mode, r->now, &r->a);
+  settle(r);
+}
+
+Test(dhcp6_machine, a_lease_of_an_earlier_run_is_confirmed) {
+  struct rig r = remembers(true);
+  want(&r, DHCP6_MODE_ADDRESSES);
+  cr_assert_eq(r.m.state, DHCP6_CONFIRMING);
+  cr_assert_eq(r.n_have, 2, "as after a link that was away");
+  cr_assert_eq(r.params.n_dns, 1);
+  timer(&r);
+  cr_assert_eq(r.last.type, DHCP6_CONFIRM);
+  cr_assert_eq(r.last.n_addrs, 2);
+  status(&r, "any", DHCP6_SUCCESS, false);
+  cr_assert_eq(r.m.state, DHCP6_BOUND);
+  while (r.m.state == DHCP6_BOUND)
+    timer(&r);
+  cr_assert_eq(r.now, 1100 * S, "T1 is what it was");
+  cr_assert_eq(r.last.type, DHCP6_RENEW);
+  cr_assert_eq(r.last.server.b[0], 'x');
+  want(&r, DHCP6_MODE_OFF);
+  want(&r, DHCP6_MODE_ADDRESSES);
+  cr_assert_eq(r.m.state, DHCP6_SOLICITING, "once");
+}
+
+Test(dhcp6_machine, a_lease_of_an_earlier_run_that_is_none) {
+  struct rig r = remembers(true);
+  want(&r, DHCP6_MODE_ADDRESSES);
+  timer(&r);
+  status(&r, "any", DHCP6_NOT_ON_LINK, false);
+  cr_assert_eq(r.n_have, 0);
+  cr_assert_eq(r.params.n_dns, 0);
+
+  r = remembers(true);
+  want(&r, DHCP6_MODE_ADDRESSES);
+  while (r.m.state == DHCP6_CONFIRMING)
+    timer(&r);
+  cr_assert_eq(r.m.state, DHCP6_BOUND, "silence takes nothing away");
+  cr_assert_eq(r.n_have, 2);
+
+  r = remembers(true);
+  r.now += 60 * S;
+  want(&r, DHCP6_MODE_INFORMATION);
+  cr_assert_eq(r.n_have, 0, "no addresses are wanted");
+  want(&r, DHCP6_MODE_ADDRESSES);
+  cr_assert_eq(r.n_have, 1, "the other is over");
+  cr_assert(net_addr_equal(&r.have[0], &r.m.lease.addrs[0].addr));
+
+  r = remembers(true);
+  r.now += 200 * S;
+  want(&r, DHCP6_MODE_ADDRESSES);
+  cr_assert_eq(r.m.state, DHCP6_SOLICITING);
+  cr_assert_eq(r.n_have, 0);
+
+  r = remembers(false);
+  want(&r, DHCP6_MODE_ADDRESSES);
+  cr_assert_eq(r.m.state, DHCP6_BOUND);
+  link_to(&r, true);
+  cr_assert_eq(r.m.state, DHCP6_CONFIRMING);
+
+  r = rig_new(DHCP6_MODE_OFF, true);
+  r.m.memory_why = "damaged";
+  want(&r, DHCP6_MODE_ADDRESSES);
+  cr_assert_str_eq(r.a.a[0].why, "damaged");
+  cr_assert_eq(r.m.state, DHCP6_SOLICITING);
+}
+
 Test(dhcp6_machine, the_lease_ends_while_the_link_is_away) {
   struct rig r = bound(100, 200);
   link_to(&r, false);

@@ -184,7 +184,7 @@ Test(lease_file, stored_replaced_removed, .init = setup, .fini = teardown) {
   struct lease_store *s;
   char buf[64], path[128];
   cr_assert_eq(loop_sim_new(&loop), 0);
-  cr_assert_eq(lease_store_new(loop, dir, "net0", &s), 0);
+  cr_assert_eq(lease_store_new(loop, dir, "net0", AF_INET, &s), 0);
   cr_assert_eq(lease_store_read(s, buf, sizeof(buf)), -ENOENT);
   lease_store_write(s, "one", 3);
   cr_assert_eq(lease_store_read(s, buf, sizeof(buf)), -ENOENT, "not on the loop's thread");
@@ -202,7 +202,7 @@ Test(lease_file, stored_replaced_removed, .init = setup, .fini = teardown) {
   lease_store_write(s, "three", 5);
   s = lease_store_free(s); /* what is queued is still done */
   cr_assert_eq(loop_run(loop), 0);
-  cr_assert_eq(lease_store_new(loop, dir, "net0", &s), 0);
+  cr_assert_eq(lease_store_new(loop, dir, "net0", AF_INET, &s), 0);
   cr_assert_eq(lease_store_read(s, buf, sizeof(buf)), 5);
   cr_assert_neq(lstat(path, &st), 0, "nothing is left beside it");
   lease_store_remove(s);
@@ -217,7 +217,7 @@ Test(lease_file, threads_may_overtake_each_other, .init = setup, .fini = teardow
   struct lease_store *s;
   char buf[64];
   cr_assert_eq(loop_uv_new(&loop), 0);
-  cr_assert_eq(lease_store_new(loop, dir, "net0", &s), 0);
+  cr_assert_eq(lease_store_new(loop, dir, "net0", AF_INET, &s), 0);
   for (int i = 0; i < 50; i++) {
     int n = snprintf(buf, sizeof(buf), "%d", i);
     lease_store_write(s, buf, (size_t)n);
@@ -225,7 +225,7 @@ Test(lease_file, threads_may_overtake_each_other, .init = setup, .fini = teardow
   s = lease_store_free(s);
   loop = loop_free(loop);
   cr_assert_eq(loop_sim_new(&loop), 0);
-  cr_assert_eq(lease_store_new(loop, dir, "net0", &s), 0);
+  cr_assert_eq(lease_store_new(loop, dir, "net0", AF_INET, &s), 0);
   cr_assert_eq(lease_store_read(s, buf, sizeof(buf)), 2);
   cr_assert_arr_eq(buf, "49", 2, "the last one counts");
   s = lease_store_free(s);
@@ -237,13 +237,13 @@ Test(lease_file, no_directory) {
   struct lease_store *s;
   char buf[64];
   cr_assert_eq(loop_sim_new(&loop), 0);
-  cr_assert_eq(lease_store_new(loop, "", "net0", &s), 0);
+  cr_assert_eq(lease_store_new(loop, "", "net0", AF_INET, &s), 0);
   lease_store_write(s, "one", 3);
   lease_store_remove(s);
   cr_assert_eq(loop_run(loop), 0);
   cr_assert_eq(lease_store_read(s, buf, sizeof(buf)), -ENOENT);
   s = lease_store_free(s);
-  cr_assert_eq(lease_store_new(loop, "/nonexistent/dir", "net0", &s), 0);
+  cr_assert_eq(lease_store_new(loop, "/nonexistent/dir", "net0", AF_INET, &s), 0);
   lease_store_write(s, "one", 3);
   cr_assert_eq(loop_run(loop), 0);
   cr_assert_lt(lease_store_read(s, buf, sizeof(buf)), 0);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ * What the files of leases have in common, of both families: one "key value" a line, the first names the version, the last
+ * is the sum of all before it; and the clocks that the times in them are of.
+ */
+#ifndef CAPNET_LEASE_TEXT_H
+#define CAPNET_LEASE_TEXT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LEASE_FILE_MAX 8192 /* the longest text, with room */
+#define LEASE_BOOT_ID_MAX 37
+#define LEASE_CLOCK_SLACK_S 2 /* by which the time of day is rounded and read at different moments */
+
+struct lease_clock {
+  char boot_id[LEASE_BOOT_ID_MAX]; /* random(4): another at each boot; "": unknown */
+  uint64_t boot_ns;
+  uint64_t wall_s; /* since the epoch */
+};
+/* These two, and the boot that it is now. */
+void lease_clock_read(uint64_t boot_ns, uint64_t wall_s, struct lease_clock *ret);
+
+/* --- out ---------------------------------------------------------------------------------------------------------- */
+
+struct lease_text {
+  char *buf; /* of LEASE_FILE_MAX bytes; what is too long is cut, and does not parse */
+  size_t len;
+};
+void lease_text_vput(struct lease_text *o, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+void lease_text_end(struct lease_text *o); /* the sum */
+
+/* --- in ----------------------------------------------------------------------------------------------------------- */
+
+/* version: the whole first line. *ret_len: without the last one. -EBADMSG, and *ret_why, a clause for a person. */
+int lease_text_check(const char *text, size_t len, const char *version, size_t *ret_len, const char **ret_why);
+/* Each line between those two to fn, until it fails; what that said. -EBADMSG: no "key value", or too long for one. */
+int lease_text_lines(const char *text, size_t len, int (*fn)(void *arg, const char *key, const char *value), void *arg);
+int lease_text_u64(const char *s, uint64_t *ret); /* -EBADMSG */
+
+#endif
