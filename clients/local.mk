@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # One program each, over <capnet.h> alone.
-noinst_LTLIBRARIES += libclient.la
-libclient_la_SOURCES = clients/client.c clients/client.h
+noinst_LIBRARIES += libclient.a
+libclient_a_SOURCES = clients/client.c clients/client.h
 
 # What the programs print, without the programs: the unit tests link it.
-noinst_LTLIBRARIES += libclientview.la
-libclientview_la_SOURCES = clients/text.c clients/text.h clients/table.c clients/status_render.h \
+noinst_LIBRARIES += libclientview.a
+libclientview_a_SOURCES = clients/text.c clients/text.h clients/table.c clients/status_render.h \
 	clients/status_shape.c clients/status_render.c clients/status_sockets.c clients/status_grants.c \
 	clients/ping_stats.c clients/ping_stats.h clients/resolve_render.c clients/resolve_render.h
-CLIENT_LIBS = libclientview.la libclient.la libcapnet.la $(JANSSON_LIBS)
+CLIENT_LIBS = libclientview.a libclient.a libcapnet.la $(JANSSON_LIBS)
 
 bin_PROGRAMS += capnet-status
 capnet_status_SOURCES = clients/capnet_status.c
@@ -26,17 +26,17 @@ capnet_manager_SOURCES = clients/capnet_manager.c
 capnet_manager_LDADD = $(CLIENT_LIBS)
 bin_PROGRAMS += capnet
 capnet_SOURCES = clients/capnet.c
-capnet_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
+capnet_LDADD = libclient.a libcapnet.la $(JANSSON_LIBS)
 # All but main(): the unit tests link it.
-noinst_LTLIBRARIES += libclientrun.la
-libclientrun_la_SOURCES = clients/run.h clients/run_parse.c clients/run_sockets.c clients/run_fds.c clients/run_inetd.c \
+noinst_LIBRARIES += libclientrun.a
+libclientrun_a_SOURCES = clients/run.h clients/run_parse.c clients/run_sockets.c clients/run_fds.c clients/run_inetd.c \
 	clients/run_store.c
 bin_PROGRAMS += capnet-run
 capnet_run_SOURCES = clients/run.c
-capnet_run_LDADD = libclientrun.la libclient.la libcapnet.la $(JANSSON_LIBS) $(SYSTEMD_LIBS)
+capnet_run_LDADD = libclientrun.a libclient.a libcapnet.la $(JANSSON_LIBS) $(SYSTEMD_LIBS)
 bin_PROGRAMS += capnet-cat
 capnet_cat_SOURCES = clients/cat.c
-capnet_cat_LDADD = libclient.la libcapnet.la $(JANSSON_LIBS)
+capnet_cat_LDADD = libclient.a libcapnet.la $(JANSSON_LIBS)
 
 # LD_PRELOAD: getaddrinfo over a granted resolver.
 noinst_LTLIBRARIES += libgai.la

@@ -26,4 +26,4 @@ proto/%.pb-c.c proto/%.pb-c.h: proto/%.proto
 	  touch proto/$*.pb-c.c proto/$*.pb-c.h
 
 # BUILT_SOURCES helps only all, check and install: this makes every other target work too.
-$(libproto_la_OBJECTS) $(libcapnetd_la_OBJECTS): | $(PROTO_H)
+$(libproto_la_OBJECTS) $(libproto_a_OBJECTS) $(libcapnetd_a_OBJECTS): | $(PROTO_H)

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# One line per Criterion program; its source is the name with .c, it is linked with libcapnetd.la and Criterion. More
-# sources: tests_unit_test_x_SOURCES = …; other libraries: tests_unit_test_x_LDADD = … $(CRITERION_LIBS).
+# One line per Criterion program; its source is the name with .c, it is linked with libcapnetd.a and Criterion. More
+# sources: tests_unit_test_x_SOURCES = …; other libraries: tests_unit_test_x_LDADD = … $(CRITERION).
 CRITERION_TESTS =
+# The object itself: nothing that the linker looks at asks for it.
+EXTRA_LIBRARIES = libnocertificates.a
+libnocertificates_a_SOURCES = tests/no_certificates.c
+CRITERION = tests/no_certificates.$(OBJEXT) $(CRITERION_LIBS)
 CRITERION_TESTS += tests/unit/test_codec
 CRITERION_TESTS += tests/unit/test_proto_golden
 CRITERION_TESTS += tests/unit/test_rpc_call
@@ -45,7 +49,7 @@ CRITERION_TESTS += tests/unit/test_stack_arp
 CRITERION_TESTS += tests/unit/test_stack_tcp
 # waits for the loop: CRITERION_TESTS += tests/unit/test_nic_memory
 CRITERION_TESTS += tests/unit/test_libcapnet_call
-tests_unit_test_libcapnet_call_LDADD = libcapnet.la libproto.la $(PROTOBUF_C_LIBS) $(JANSSON_LIBS) $(CRITERION_LIBS)
+tests_unit_test_libcapnet_call_LDADD = libcapnet.la libproto.a $(PROTOBUF_C_LIBS) $(JANSSON_LIBS) $(CRITERION)
 CRITERION_TESTS += tests/unit/test_libcapnet_grant
 tests_unit_test_libcapnet_grant_LDADD = $(tests_unit_test_libcapnet_call_LDADD)
 CRITERION_TESTS += tests/unit/test_libcapnet_cost
@@ -146,16 +150,16 @@ CRITERION_TESTS += $(CLIENT_VIEW_TESTS)
 CRITERION_TESTS += tests/unit/test_client_programs
 tests_unit_test_client_programs_LDADD = $(tests_unit_test_libcapnet_call_LDADD)
 CRITERION_TESTS += tests/unit/test_run_parse
-tests_unit_test_run_parse_LDADD = libclientrun.la libclient.la libcapnet.la $(JANSSON_LIBS) $(CRITERION_LIBS)
+tests_unit_test_run_parse_LDADD = libclientrun.a libclient.a libcapnet.la $(JANSSON_LIBS) $(CRITERION)
 CRITERION_TESTS += tests/unit/test_run_store
 tests_unit_test_run_store_LDADD = $(tests_unit_test_run_parse_LDADD) $(SYSTEMD_LIBS)
 CRITERION_TESTS += tests/unit/test_run_programs
 tests_unit_test_run_programs_LDADD = $(tests_unit_test_libcapnet_call_LDADD)
-tests_unit_test_client_text_LDADD = libclientview.la $(LDADD)
-tests_unit_test_ping_stats_LDADD = libclientview.la $(LDADD)
-tests_unit_test_resolve_render_LDADD = libclientview.la $(LDADD)
-tests_unit_test_status_json_LDADD = libclientview.la $(LDADD)
-tests_unit_test_status_render_LDADD = libclientview.la $(LDADD)
+tests_unit_test_client_text_LDADD = libclientview.a $(LDADD)
+tests_unit_test_ping_stats_LDADD = libclientview.a $(LDADD)
+tests_unit_test_resolve_render_LDADD = libclientview.a $(LDADD)
+tests_unit_test_status_json_LDADD = libclientview.a $(LDADD)
+tests_unit_test_status_render_LDADD = libclientview.a $(LDADD)
 
 # One line per other test: a script (.sh, .py; exit 0 passed, 77 skipped) or a program that prints
 # "N passed, N failed, N skipped" as its last line (programs go to check_PROGRAMS as well).

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-libcapnetd_la_SOURCES += \
+libcapnetd_a_SOURCES += \
   daemon/base/block.c \
   daemon/base/child.c \
   daemon/base/clock.c \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-libcapnetd_la_SOURCES += \
+libcapnetd_a_SOURCES += \
   daemon/loop/busy.c \
   daemon/loop/loop.c \
   daemon/loop/loop_uv.c \

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-libcapnetd_la_SOURCES += \
+libcapnetd_a_SOURCES += \
   daemon/netconf/acd_client.c \
   daemon/netconf/acd_client.h \
   daemon/netconf/acd_machine.c \

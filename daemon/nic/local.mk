@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-libcapnetd_la_SOURCES += \
+libcapnetd_a_SOURCES += \
   daemon/nic/nic.h \
   daemon/nic/nic.c \
   daemon/nic/nic_buf.c \

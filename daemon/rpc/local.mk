@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: BSD-3-Clause
-libcapnetd_la_SOURCES += daemon/rpc/rpc.h daemon/rpc/rpc_internal.h daemon/rpc/endpoint.c daemon/rpc/dispatch.c daemon/rpc/call.c
+libcapnetd_a_SOURCES += daemon/rpc/rpc.h daemon/rpc/rpc_internal.h daemon/rpc/endpoint.c daemon/rpc/dispatch.c daemon/rpc/call.c

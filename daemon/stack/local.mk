@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-libcapnetd_la_SOURCES += \
+libcapnetd_a_SOURCES += \
   daemon/stack/lwip-port/arch/cc.h \
   daemon/stack/lwip-port/capnet_hooks.h \
   daemon/stack/lwip-port/lwipopts.h \

@@ -9,10 +9,10 @@ LIBFUZZER_FLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 check_PROGRAMS += tests/fuzz/replay_frame
 OTHER_TESTS += tests/fuzz/replay_frame
 tests_fuzz_replay_frame_SOURCES = $(FUZZ_REPLAY) tests/fuzz/fuzz_frame.c
-tests_fuzz_replay_frame_LDADD = libproto.la $(PROTOBUF_C_LIBS)
+tests_fuzz_replay_frame_LDADD = libproto.a $(PROTOBUF_C_LIBS)
 if ENABLE_FUZZERS
 noinst_PROGRAMS += tests/fuzz/fuzz_frame
-tests_fuzz_fuzz_frame_LDADD = libproto.la $(PROTOBUF_C_LIBS)
+tests_fuzz_fuzz_frame_LDADD = libproto.a $(PROTOBUF_C_LIBS)
 tests_fuzz_fuzz_frame_LDFLAGS = $(LIBFUZZER_FLAGS)
 endif
 

@@ -7,16 +7,16 @@ LWIP_CPPFLAGS = -I$(top_srcdir)/daemon/stack/lwip-port -I$(top_builddir)/$(LWIP_
 
 include third_party/lwip/lwip.mk
 
-noinst_LTLIBRARIES += liblwip.la
-libcapnetd_la_LIBADD += liblwip.la
-nodist_liblwip_la_SOURCES = $(LWIP_SOURCES)
-liblwip_la_CPPFLAGS = $(LWIP_CPPFLAGS) $(AM_CPPFLAGS)
+noinst_LIBRARIES += liblwip.a
+libcapnetd_a_LIBADD += $(liblwip_a_OBJECTS)
+nodist_liblwip_a_SOURCES = $(LWIP_SOURCES)
+liblwip_a_CPPFLAGS = $(LWIP_CPPFLAGS) $(AM_CPPFLAGS)
 # What our options leave unused, or always false, in somebody else's code.
-liblwip_la_CFLAGS = $(AM_CFLAGS) -Wno-unused-parameter -Wno-unused-variable -Wno-unused-but-set-variable \
+liblwip_a_CFLAGS = $(AM_CFLAGS) -Wno-unused-parameter -Wno-unused-variable -Wno-unused-but-set-variable \
 	-Wno-tautological-constant-out-of-range-compare
 AM_CPPFLAGS += $(LWIP_CPPFLAGS)
 BUILT_SOURCES += $(LWIP_STAMP)
-$(liblwip_la_OBJECTS) $(libcapnetd_la_OBJECTS): | $(LWIP_STAMP)
+$(liblwip_a_OBJECTS) $(libcapnetd_a_OBJECTS): | $(LWIP_STAMP)
 
 # Nothing is removed from src: automake keeps its dependency files there. tar -m: a new tarball or patch is newer than
 # the objects made from the old one.
