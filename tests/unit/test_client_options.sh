@@ -16,8 +16,11 @@ expect() {
   local code=$1 pattern=$2
   shift 2
   "./$@" >"$out" 2>"$err" </dev/null
-  local rc=$?
-  if [ $rc = "$code" ] && cat "$out" "$err" | grep -Eq -- "$pattern"; then
+  local rc=$? line lines said=no
+  mapfile -t lines <"$out"
+  mapfile -t -O ${#lines[@]} lines <"$err"
+  for line in "${lines[@]}"; do if [[ $line =~ $pattern ]]; then said=yes; fi; done
+  if [ $rc = "$code" ] && [ $said = yes ]; then
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
