@@ -30,7 +30,7 @@ def namespaces(p):
     return [name for name in found if name.startswith("cnb-") and name.endswith(f"-{p.pid}")]
 
 
-@case(seconds=300)
+@case(seconds=300, alone=True)
 def figures_have_all_keys_and_nothing_is_left():
     p = bench("--json", "--rounds", "1", *FIGURES)
     out, err = p.communicate(timeout=280)
@@ -46,7 +46,7 @@ def figures_have_all_keys_and_nothing_is_left():
     eq(namespaces(p), [])
 
 
-@case(seconds=120)
+@case(seconds=120, alone=True)
 def interrupted_it_leaves_nothing():
     p = bench("--rounds", "1000", "rr_p50")
     end = time.monotonic() + 60

@@ -28,11 +28,11 @@ class Skip(Exception):
     """The case cannot be done here; the text says why."""
 
 
-def case(function=None, *, root=True, seconds=60, waits=False):
+def case(function=None, *, root=True, seconds=60, waits=False, alone=False):
     """Marks a case. root: it needs namespaces. seconds: the runner ends it after that long, as failed. waits: for real
-    seconds to pass, mostly; the runner lets these cases run beside each other."""
+    seconds to pass, mostly; the runner lets more of these run beside each other. alone: no other case runs meanwhile."""
     def add(f):
-        f.root, f.seconds, f.waits = root, seconds, waits
+        f.root, f.seconds, f.waits, f.alone = root, seconds, waits, alone
         CASES.append(f)
         return f
     return add(function) if function else add
