@@ -60,7 +60,7 @@ static int check_expects(const struct fixture_script *s, struct fixture_error *e
 
 static int load(const char *path, struct fixture_script **ret) {
   _cleanup_free_ char *text = NULL;
-  size_t len;
+  size_t len = 0;
   struct fixture_error err;
   struct fixture_script *s = NULL;
   int r = read_file(path, &text, &len);
