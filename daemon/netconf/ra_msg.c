@@ -71,21 +71,25 @@ static bool decode_route(struct ra_message *m, const uint8_t *o, size_t len) {
 }
 
 /* RFC 8106 5.1: a server is a host; a link-local one is on this link. */
+static bool is_server(const uint8_t *p) {
+  struct net_addr a = get_addr(p);
+  enum net_class c = net_addr_class(&a);
+  return (c == NET_UNICAST || c == NET_LINK_LOCAL) && net_addr_canonical(a).family == AF_INET6;
+}
+
+/* 5.3.1: an option with an address that is none MUST be discarded, with all others in it. */
 static bool decode_rdnss(struct ra_message *m, const uint8_t *o, size_t len) {
   if (len < 24 || len % 16 != 8)
     return false;
-  bool all = true;
+  for (size_t i = 8; i + 16 <= len; i += 16)
+    if (!is_server(o + i))
+      return false;
   for (size_t i = 8; i + 16 <= len; i += 16) {
-    struct net_addr a = get_addr(o + i);
-    enum net_class c = net_addr_class(&a);
-    if ((c != NET_UNICAST && c != NET_LINK_LOCAL) || net_addr_canonical(a).family != AF_INET6 ||
-        m->n_servers == NAMES_SERVERS_MAX) {
-      all = false;
-      continue;
-    }
-    m->servers[m->n_servers++] = (struct ra_server){a, get32(o + 4)};
+    if (m->n_servers == NAMES_SERVERS_MAX)
+      return false;
+    m->servers[m->n_servers++] = (struct ra_server){get_addr(o + i), get32(o + 4)};
   }
-  return all;
+  return true;
 }
 
 static bool decode_dnssl(struct ra_message *m, const uint8_t *o, size_t len) {

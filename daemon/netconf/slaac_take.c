@@ -110,6 +110,8 @@ static void take_link(struct slaac_machine *m, const struct ra_message *ra, stru
   unsigned mtu = m->mtu;
   if (ra->reachable_ms != 0 && ra->reachable_ms <= REACHABLE_MAX_MS)
     reachable = ra->reachable_ms;
+  else if (ra->reachable_ms != 0)
+    m->left_out++;
   if (ra->retrans_ms >= RETRANS_MIN_MS && ra->retrans_ms <= RETRANS_MAX_MS)
     retrans = ra->retrans_ms;
   else if (ra->retrans_ms != 0)

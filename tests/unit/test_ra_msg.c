@@ -99,6 +99,8 @@ Test(ra_msg, options_that_make_no_sense_are_left_out) {
   ra_server(&r, "ff02::1", 60);
   ra_server(&r, "::1", 60);
   ra_option(&r, 25, (const uint8_t[16]){[10] = 0xff, [11] = 0xff, [12] = 10, [15] = 1}, 16); /* IPv4 in disguise */
+  static const uint8_t two[32] = {0x20, 0x01, 0x0d, 0xb8, [15] = 1, [16] = 0xff, [17] = 2, [31] = 1};
+  ra_option(&r, 25, two, sizeof(two));           /* RFC 8106 5.3.1: a host and a group */
   ra_option(&r, 25, NULL, 0);                    /* no server at all */
   ra_option(&r, 25, "0123456789abcdef01234567", 24); /* one and a half */
   ra_domain(&r, "\3a b\0\2ok", 9, 60);
@@ -110,7 +112,7 @@ Test(ra_msg, options_that_make_no_sense_are_left_out) {
   cr_assert_eq(m.n_prefixes + m.n_routes + m.n_servers, 0);
   cr_assert_eq(m.n_domains, 1);
   cr_assert_str_eq(m.domains[0].name, "ok", "what is behind a name that is left out is still read");
-  cr_assert_eq(m.left_out, 12);
+  cr_assert_eq(m.left_out, 13);
 }
 
 Test(ra_msg, more_than_there_is_room_for_is_counted) {

@@ -313,7 +313,9 @@ Test(slaac, parameters_of_the_link) {
   ra_mtu(&raw, 9000);
   ra_u32(raw.b + 8, UINT32_MAX);
   ra_u32(raw.b + 12, UINT32_MAX);
+  uint64_t before = r.m.left_out;
   hear(&r, R1, &raw);
+  cr_assert_eq(r.m.left_out, before + 3, "the MTU and both times");
   cr_assert(r.m.mtu == 1400 && r.m.reachable_ms == 20000 && r.m.retrans_ms == 500 && r.m.hop_limit == 64,
             "nonsense and silence change nothing");
   ra_begin(&raw, 0, 1800);
