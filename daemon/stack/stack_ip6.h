@@ -83,7 +83,8 @@ struct neigh6;
 int stack_neigh6_init(struct stack *s);
 void stack_neigh6_done(struct stack *s);
 err_t stack_neigh6_output(struct stack_if *i, const struct net_addr *hop, struct pbuf *p);
-/* A packet of hop's with its link-layer address. router: as an advertisement of a router; else it says nothing of that. */
+/* A packet of hop's with its link-layer address; NULL: without, and only who is known already is noted. router: as an
+ * advertisement of a router; else it says nothing of that. */
 void stack_neigh6_learn(struct stack_if *i, const struct net_addr *hop, const uint8_t mac[6], bool router);
 /* An advertisement about hop, mac NULL: without its link-layer address. */
 struct neigh6_advert {

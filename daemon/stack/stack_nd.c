@@ -142,8 +142,7 @@ static void on_na(const struct message *m) {
 }
 
 static void on_ra(const struct message *m) {
-  if (m->source_mac)
-    stack_neigh6_learn(m->in->i, &m->in->src, m->source_mac, true);
+  stack_neigh6_learn(m->in->i, &m->in->src, m->source_mac, true); /* 6.3.4: a router, with and without its address */
   deliver(m);
 }
 

@@ -271,14 +271,16 @@ void stack_neigh6_learn(struct stack_if *i, const struct net_addr *hop, const ui
   if (stack_if6_slot(i, hop) >= 0) /* somebody who claims to be us */
     return;
   struct neigh6 *n = find(i, hop);
-  if (!n)
+  if (!n && mac)
     n = add(i, hop);
   if (!n)
     return;
   n->router |= router;
-  if (!resolved(n) || memcmp(n->mac, mac, 6) != 0)
+  if (mac && (!resolved(n) || memcmp(n->mac, mac, 6) != 0))
     stale(n, mac);
-  if (router && resolved(n)) /* whatever somebody said of it */
+  if (!resolved(n))
+    return;
+  if (router) /* whatever somebody said of it */
     n->down = false;
   send_waiting(n);
 }

@@ -186,6 +186,20 @@ Test(stack_nd, advertisements_change_what_they_may) {
   cr_expect_eq(state(), STACK_NEIGH_STABLE);
 }
 
+Test(stack_nd, a_router_that_does_not_name_its_address) {
+  uint8_t ra[16] = {134, [7] = 30};
+  wire6_icmp(&w, WIRE6_PEER, "ff02::1", 255, ra, sizeof ra);
+  cr_expect_eq(state(), -1, "nobody has asked for it");
+  send_one();
+  wire6_icmp(&w, WIRE6_PEER, "ff02::1", 255, ra, sizeof ra);
+  cr_expect_eq(state(), STACK_NEIGH_PENDING, "where it is, is still not known");
+  na(WIRE6_NA_S, WIRE6_TLLA);
+  cr_expect(!of_peer().router);
+  wire6_icmp(&w, WIRE6_PEER, "ff02::1", 255, ra, sizeof ra);
+  cr_expect(of_peer().router, "RFC 4861 6.3.4");
+  cr_expect_eq(state(), STACK_NEIGH_STABLE);
+}
+
 /* --- solicitations (7.2.3, 7.2.4) --------------------------------------------------------------------------------- */
 
 Test(stack_nd, who_asks_is_known_and_answered) {
