@@ -9,7 +9,7 @@ from case_lease4 import Echo, near
 from lab import case, eq, has
 from servers import GATEWAY6, MTU, PREFIX6, SEARCH, Kea6, LeaseLab, Radvd, Wire
 
-RENEW, REBIND, REPLY, SOLICIT, INFORMATION = "5", "6", "7", "1", "11"
+CONFIRM, RENEW, REBIND, REPLY, SOLICIT, INFORMATION = "4", "5", "6", "7", "1", "11"
 KEA_T1_S, KEA_T2_S, KEA_VALID_S, RA_VALID_S = 3, 5, 8, 5
 
 
@@ -140,6 +140,28 @@ def dhcp6_address():
         near(next(t for m, t in asked if m == RENEW) - last, KEA_T1_S, "renewing")
         near(next(t for m, t in asked if m == REBIND) - last, KEA_T2_S, "rebinding")
         near(when - last, KEA_VALID_S, "gone")
+
+
+class LongKea6(Kea6):
+    preferred, valid, t1, t2 = 600, 1200, 300, 400
+
+
+@case(waits=True)
+def dhcp6_restart():
+    """RFC 8415 18.2.3: the lease of the last run is confirmed, and is what it was."""
+    with Lab6() as lab:
+        lab.serve(Radvd, managed=True)
+        lab.serve(LongKea6)
+        lab.start()
+        address = acquired(lab, "dhcp6")["address"]
+        lab.stop()
+        capture = Wire(lab)
+        lab.start()
+        eq(acquired(lab, "dhcp6")["address"], address)
+        names_in_status(lab)
+        wire.until(lambda: any(l["state"] == "bound" for l in lab.page("leases")["leases"] if l.get("protocol") == "dhcp6"))
+        capture.stop()
+        eq([r["msg6"] for r in capture.read("dhcpv6")], [CONFIRM, REPLY])
 
 
 @case(waits=True)

@@ -141,3 +141,28 @@ def path_mtu6():
         sh("ip", "-6", "-n", "far", "address", "add", "2001:db8:98::3/64", "dev", "eth0", "nodad")
         has(lab.client("capnet-ping", "-c", "1", "-s", "1400", "2001:db8:98::3").stdout,
             f"From {GATEWAY6} icmp_seq=1 Packet too big: mtu=1300")
+
+
+@case
+def a_device_too_narrow():
+    """Below 1280 bytes there is no IPv6 (RFC 8200 5): what is connected over it ends, status says why, IPv4 goes on; then it
+    is there again."""
+    with V6Lab() as lab:
+        lab.started()
+
+        def interface():
+            return lab.status("interfaces")["interfaces"][0]
+        with Server(lambda c: c.recv(1), GATEWAY6) as server, lab.take("tcp", "tcp-connect") as cap, \
+                wire.connect(cap, server.address) as c:
+            sh("ip", "link", "set", "cap0", "mtu", "1279")
+            eq(c.end(), "ADDRESS_LOST")
+        i = wire.until(lambda: (i := interface()).get("ipv6_why") and i)
+        has(i["ipv6_why"], "1280")
+        eq([a["state"] for a in i["addresses"] if ":" in a["address"]], ["standby"])
+        eq([r for r in lab.status("routes")["routes"] if ":" in r["destination"]], [])
+        eq(sh("ping", "-c", "1", "-W", "5", STATIC).returncode, 0)
+        sh("ip", "link", "set", "cap0", "mtu", "1500")  # the kernel has forgotten its own address too
+        sh("sysctl", "-qw", "net.ipv6.conf.cap0.disable_ipv6=0")
+        sh("ip", "address", "replace", GATEWAY6 + "/64", "dev", "cap0", "nodad")
+        wire.until(lambda: sh("ping", "-6", "-c", "1", "-W", "1", STATIC6, check=False).returncode == 0, 20)
+        eq(interface().get("ipv6_why"), None)

@@ -147,11 +147,12 @@ class Radvd(Process):
 
 class Kea6(Process):
     ready, programs = "DHCP6_STARTED", ("kea-dhcp6",)
+    preferred, valid, t1, t2 = 6, 8, 3, 5
 
     def command(self):
         config = {"Dhcp6": {
-            "interfaces-config": {"interfaces": ["br0"]}, "preferred-lifetime": 6, "valid-lifetime": 8, "renew-timer": 3,
-            "rebind-timer": 5, "server-id": {"type": "LLT", "persist": False, "identifier": "00a0b0c0d0e0",
+            "interfaces-config": {"interfaces": ["br0"]}, "preferred-lifetime": self.preferred, "valid-lifetime": self.valid,
+            "renew-timer": self.t1, "rebind-timer": self.t2, "server-id": {"type": "LLT", "persist": False, "identifier": "00a0b0c0d0e0",
                                              "time": 700000000},
             "lease-database": {"type": "memfile", "persist": True, "name": self.file("leases"), "lfc-interval": 0},
             "loggers": [{"name": "kea-dhcp6", "severity": "INFO", "output_options": [{"output": "stdout"}]}],
