@@ -58,6 +58,12 @@ class Context:
         other = self.args.versus or self.args.versus_build
         return mine, self.reference("jumbo-versus", mtu=65520) if other else Kernel(self.lab, where)
 
+    def over_ipv6(self):
+        where = self.lab.peers6()
+        other = self.args.versus or self.args.versus_build
+        mine = self.mine("v6", mode="static6")
+        return mine, self.reference("v6-versus", mode="static6") if other else Kernel(self.lab, where)
+
     def on_path(self):
         if self.path is None:
             self.path = Path(self.lab)

@@ -5,7 +5,6 @@
  */
 #include "tests/bench/bench.h"
 
-#include <arpa/inet.h>
 #include <capnet.h>
 #include <endian.h>
 #include <poll.h>
@@ -46,15 +45,15 @@ static void serve(int fd) {
 }
 
 static int listen_kernel(const char *address, uint16_t port) {
-  struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
-  int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (inet_pton(AF_INET, address, &at.sin_addr) != 1) {
-    errno = EINVAL;
-    bench_die(address);
-  }
+  union bench_endpoint at;
+  socklen_t len = bench_endpoint_of(address, port, &at);
+  int one = 1, fd = socket(at.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  if (at.any.sa_family == AF_INET6) {
+    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+  }
   bench_kernel_options(fd);
-  if (bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 || listen(fd, 1024) < 0) {
+  if (bind(fd, &at.any, len) < 0 || listen(fd, 1024) < 0) {
     bench_die("listen");
   }
   return fd;

@@ -11,7 +11,6 @@
  */
 #include "tests/bench/bench_run.h"
 
-#include <arpa/inet.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -51,13 +50,13 @@ int bench_try_connect(const struct target *t, capnet **ret_control, char why[256
   if (t->cap) {
     return connect_capnet(t, ret_control, why);
   }
-  struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(t->port)};
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  (void)inet_pton(AF_INET, t->address, &to.sin_addr);
+  union bench_endpoint to;
+  socklen_t len = bench_endpoint_of(t->address, t->port, &to);
+  int fd = socket(to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd >= 0) {
     bench_kernel_options(fd);
   }
-  if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof(to)) < 0) {
+  if (fd < 0 || connect(fd, &to.any, len) < 0) {
     (void)snprintf(why, 256, "connect: %s", strerror(errno));
     (void)close(fd);
     return -1;

@@ -12,7 +12,7 @@ LISTEN = "7078-7081"
 
 
 class Daemon:
-    """mode: static, dhcp, or slirp (then tap names nothing)."""
+    """mode: static, static6, dhcp, or slirp (then tap names nothing)."""
 
     def __init__(self, lab, role, build, tap, net, mode="static", prefix=(), ns=None, host=2,
                  lines=()):
@@ -20,7 +20,8 @@ class Daemon:
         self.ns, self.host, self.lines = ns or lab.far, host, lines
         self.dir = os.path.join(lab.dir, role)
         self.grants = os.path.join(self.dir, "run", "grants")
-        self.far, self.address, self.process = f"{net}.1", None, None
+        self.subnet = lab.net6(net) if mode == "static6" else f"{net}."
+        self.far, self.address, self.process = f"{self.subnet}1", None, None
         self.stack = contextlib.ExitStack()
         os.makedirs(os.path.join(self.dir, "grants.d"), exist_ok=True)
 
@@ -28,17 +29,20 @@ class Daemon:
         """Rights for what the figures and the load do, no more."""
         lines = {"static": f"device = tap\nifname = {self.tap}\nmode = static\naddress = {self.net}.{self.host}/24\n"
                            "conflict-detection = no\nipv6 = off\n",
+                 "static6": f"device = tap\nifname = {self.tap}\nmode = none\nipv6 = static\n"
+                            f"ipv6-address = {self.subnet}{self.host}/64\n",
                  "dhcp": "\n".join([f"device = tap\nifname = {self.tap}\nmode = dhcp\nipv6 = off", *self.lines, ""]),
                  "slirp": "device = slirp\nhost-loopback = yes\nforward = tcp:127.0.0.1:7079-7078\n"}[self.mode]
-        resolver = "" if self.mode == "slirp" else f"[resolver]\nservers = {self.net}.1\n"
+        allow = f"[{self.subnet}/64]" if self.mode == "static6" else f"{self.net}.0/24"
+        resolver = "" if self.mode in ("slirp", "static6") else f"[resolver]\nservers = {self.net}.1\n"
         with open(os.path.join(self.dir, "capnetd.conf"), "w", encoding="ascii") as f:
             f.write(f"[interface bench]\n{lines}\n{resolver}\n[limits]\nuid.sockets = {LIMIT}\nuid.endpoints = {LIMIT}\n"
                     f"uid.children = {LIMIT}\nuid.bytes = 256M\n")
         with open(os.path.join(self.dir, "grants.d", "bench.grant"), "w", encoding="ascii") as f:
             f.write(f"[grant]\ndescription = tools/bench\nusers = root\nlimit.sockets = {LIMIT}\n"
                     f"limit.children = {LIMIT}\nlimit.endpoints = {LIMIT}\n\n"
-                    f"[connect]\nallow = {self.net}.0/24:*\n\n[listen]\nallow = interface-address:{LISTEN}\n\n"
-                    f"[ping]\nallow = {self.net}.0/24\n\n[dns]\nallow = bench.test\n\n[status]\nallow = all\n")
+                    f"[connect]\nallow = {allow}:*\n\n[listen]\nallow = interface-address:{LISTEN}\n\n"
+                    f"[ping]\nallow = {allow.replace('[', '').replace(']', '')}\n\n[dns]\nallow = bench.test\n\n[status]\nallow = all\n")
 
     def alive(self):
         return self.process is not None and self.process.poll() is None
@@ -82,7 +86,8 @@ class Daemon:
             if not self.alive():
                 log = self.lab.log(self.prefix[0] if self.prefix else "capnetd")
                 raise Missing(f"capnetd ended: {log}")
-            addresses = [a["address"] for i in self.status("interfaces") or () for a in i["addresses"]]
+            addresses = [a["address"] for i in self.status("interfaces") or () for a in i["addresses"]
+                         if a.get("state", "preferred") == "preferred" and a["origin"] != "link-local"]
             self.address = addresses[0].split("/")[0] if addresses else None
             return bool(addresses)
 

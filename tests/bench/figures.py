@@ -29,7 +29,7 @@ class Bulk(Group):
 
     def sides(self, ctx, stack):
         if self.suffix == "_v6":
-            raise NotMeasurable("the daemon has no IPv6 yet")
+            return ctx.over_ipv6()
         if self.suffix == "_65520":
             return ctx.jumbo()
         return super().sides(ctx, stack)
@@ -38,16 +38,19 @@ class Bulk(Group):
         return side.run(self.way, streams=self.streams, ms=ctx.sizes.bulk_ms)
 
 
-PLACES = {"": None, "_onecpu": (0, {0}, {0}), "_twocpu": (0, {0}, {1})}  # program, daemon, peer
+PLACES = {"": None, "_v6": None, "_onecpu": (0, {0}, {0}), "_twocpu": (0, {0}, {1})}  # program, daemon, peer
 RR_GOALS = {"": 1.5, "_onecpu": 1.8, "_twocpu": 1.4}
 
 
 class RoundTrip(Group):
     def __init__(self, place=""):
-        super().__init__(Figure(f"rr_p50{place}", "us", "p50", at_most(RR_GOALS[place])),
+        super().__init__(Figure(f"rr_p50{place}", "us", "p50", at_most(RR_GOALS[place]) if place in RR_GOALS else None),
                          Figure(f"rr_p99{place}", "us", "p99"))
-        self.place, self.peers = PLACES[place], not place
+        self.place, self.peers, self.v6 = PLACES[place], not place, place == "_v6"
         self.load = None if place else ("rr", {"count": 10}, {"count": 1010}, 1000)
+
+    def sides(self, ctx, stack):
+        return ctx.over_ipv6() if self.v6 else super().sides(ctx, stack)
 
     def measure(self, ctx, side, n):
         cpu, daemon, peer = self.place or (None, ALL, ALL)

@@ -129,6 +129,25 @@ class Lab:
             self.builds["jumbo"] = None
         return f"{NET}.4.2"
 
+    def ipv6(self, ns, dev, address):
+        """This one device speaks it."""
+        self.sh("sysctl", "-qw", f"net.ipv6.conf.{dev}.disable_ipv6=0", f"net.ipv6.conf.{dev}.accept_ra=0",
+                f"net.ipv6.conf.{dev}.router_solicitations=0", ns=ns)
+        self.sh("ip", "address", "add", f"{address}/64", "dev", dev, "nodad", ns=ns)
+
+    def net6(self, net):
+        """The prefix beside an IPv4 network of ours."""
+        return f"fd77:{net.split('.')[2]}::"
+
+    def peers6(self):
+        """IPv6 over the veth, and somebody who listens there; the far end's address."""
+        if "v6" not in self.builds:
+            self.ipv6(self.far, "vfar", "fd77:2::2")
+            self.ipv6(self.near, "vnear", "fd77:2::1")
+            self.start([self.program("tests/bench/bench-peer"), "::", PORT], ns=self.far, ready=b"ready")
+            self.builds["v6"] = None
+        return "fd77:2::2"
+
     def next_net(self):
         """A name for a link at the far end, and the first three numbers of its network, whose .1 is the far end."""
         self.subnets += 1
@@ -216,6 +235,8 @@ class Lab:
         d = self.daemons.get(role)
         if d is None:
             tap, net = self.tap(mtu)
+            if how.get("mode") == "static6":
+                self.ipv6(self.far, tap, f"{self.net6(net)}1")
             d = self.daemons[role] = Daemon(self, role, self.builds[build], tap, net, **how)
             self.stack.callback(d.stop)
         if start and not d.alive():
