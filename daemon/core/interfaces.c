@@ -4,15 +4,12 @@
 #include "core/interfaces.h"
 
 #include "base/log.h"
+#include "core/systemd.h"
 #include "stack/stack_if6.h"
 #include "nic/nic_link.h"
 
 #include <ctype.h>
 #include <stdio.h>
-
-#ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#endif
 
 struct interface {
   struct interfaces *all;
@@ -208,7 +205,8 @@ static const struct stack_if_upcalls if_upcalls = {
 static int inherited_fd(const char *name) {
 #ifdef HAVE_SYSTEMD
   char **names = NULL;
-  int found = -1, n = sd_listen_fds_with_names(0, &names);
+  const struct systemd *sd = getenv("LISTEN_FDS") ? systemd_get() : NULL;
+  int found = -1, n = sd ? sd->listen_fds_with_names(0, &names) : 0;
   for (int i = 0; i < n; i++) {
     if (found < 0 && strcmp(names[i], name) == 0)
       found = SD_LISTEN_FDS_START + i;

@@ -15,4 +15,5 @@ libcapnetd_a_SOURCES += \
 	daemon/core/config_value.c
 libcapnetd_a_SOURCES += daemon/core/daemon.h daemon/core/daemon.c daemon/core/events.h daemon/core/events.c daemon/core/grants.h daemon/core/grants.c \
 	daemon/core/interfaces.h daemon/core/interfaces.c daemon/core/peer.h daemon/core/peer.c daemon/core/privilege.h \
-	daemon/core/privilege.c daemon/core/readiness.h daemon/core/readiness.c daemon/core/report.h daemon/core/report.c daemon/core/server.h daemon/core/server.c
+	daemon/core/privilege.c daemon/core/readiness.h daemon/core/readiness.c daemon/core/report.h daemon/core/report.c daemon/core/server.h daemon/core/server.c \
+	daemon/core/systemd.h daemon/core/systemd.c

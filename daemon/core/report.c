@@ -3,15 +3,14 @@
  */
 #include "core/report.h"
 
+#include "core/systemd.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 
 #ifdef HAVE_SYSTEMD
-#include <systemd/sd-daemon.h>
-#include <systemd/sd-journal.h>
-
 #define FIELDS_MAX 16
 
 static void journal_sink(enum log_level level, const char *text, const struct log_field *fields, size_t n) {
@@ -29,7 +28,7 @@ static void journal_sink(enum log_level level, const char *text, const struct lo
       used++;
   for (size_t i = 0; i < used; i++)
     iov[i] = (struct iovec){.iov_base = lines[i], .iov_len = strlen(lines[i])};
-  (void)sd_journal_sendv(iov, (int)used);
+  (void)systemd_get()->journal_sendv(iov, (int)used);
   for (size_t i = 0; i < used; i++)
     free(lines[i]);
 }
@@ -45,9 +44,21 @@ static bool stderr_is_journal(void) {
   return strcmp(env, mine) == 0;
 }
 
-static void use_journal(void) { log_set_sink(journal_sink); }
-static void notify(const char *state) { (void)sd_notify(0, state); }
-static int watchdog_period(uint64_t *ret_usec) { return sd_watchdog_enabled(0, ret_usec); }
+static void use_journal(void) {
+  if (systemd_get())
+    log_set_sink(journal_sink);
+}
+
+static void notify(const char *state) {
+  const struct systemd *sd = getenv("NOTIFY_SOCKET") ? systemd_get() : NULL;
+  if (sd)
+    (void)sd->notify(0, state);
+}
+
+static int watchdog_period(uint64_t *ret_usec) {
+  const struct systemd *sd = getenv("WATCHDOG_USEC") ? systemd_get() : NULL;
+  return sd ? sd->watchdog_enabled(0, ret_usec) : 0;
+}
 #else
 static bool stderr_is_journal(void) { return false; }
 static void use_journal(void) {}
