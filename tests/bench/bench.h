@@ -11,7 +11,6 @@
 #ifndef CAPNET_BENCH_H
 #define CAPNET_BENCH_H
 
-#include <arpa/inet.h>
 #include <capnet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -34,29 +33,6 @@
 static inline _Noreturn void bench_die(const char *what) {
   (void)fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
   exit(1);
-}
-
-union bench_endpoint {
-  struct sockaddr any;
-  struct sockaddr_in in;
-  struct sockaddr_in6 in6;
-};
-
-/* A numeric address of either family. */
-static inline socklen_t bench_endpoint_of(const char *address, uint16_t port, union bench_endpoint *ret) {
-  memset(ret, 0, sizeof(*ret));
-  if (inet_pton(AF_INET6, address, &ret->in6.sin6_addr) == 1) {
-    ret->in6.sin6_family = AF_INET6;
-    ret->in6.sin6_port = htons(port);
-    return sizeof(ret->in6);
-  }
-  ret->in.sin_family = AF_INET;
-  ret->in.sin_port = htons(port);
-  if (inet_pton(AF_INET, address, &ret->in.sin_addr) != 1) {
-    errno = EINVAL;
-    bench_die(address);
-  }
-  return sizeof(ret->in);
 }
 
 static inline double bench_now(void) {

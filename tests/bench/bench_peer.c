@@ -4,6 +4,7 @@
  * that takes time.
  */
 #include "tests/bench/bench.h"
+#include "tests/bench/bench_endpoint.h"
 
 #include <capnet.h>
 #include <endian.h>

@@ -9,6 +9,7 @@
  * -n streams, -b bytes of each, -t milliseconds of each, -a how many, -c the CPU to be on, -l seconds until it gives up.
  * capnet takes what it needs from the grant "bench"; BENCH_FORM (environment) is the form of its connections.
  */
+#include "tests/bench/bench_endpoint.h"
 #include "tests/bench/bench_run.h"
 
 #include <sched.h>
