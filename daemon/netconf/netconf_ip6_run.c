@@ -166,6 +166,7 @@ void netconf_ip6_run_addrs(struct netconf_ip6 *p, const struct addrs6_actions *a
 /* --- routers ------------------------------------------------------------------------------------------------------ */
 
 static void tell_router(struct netconf_ip6 *p, const struct slaac_action *a) {
+  uint64_t end = strcmp(a->to, "gone") != 0 ? end_of(a->valid_until) : 0;
   netconf_tell(p->n, &(struct netconf_event){.section = "leases",
                                              .protocol = "ra",
                                              .family = AF_INET6,
@@ -173,9 +174,9 @@ static void tell_router(struct netconf_ip6 *p, const struct slaac_action *a) {
                                              .to = a->to,
                                              .server = a->addr,
                                              .reason = a->why,
-                                             .next = end_of(a->valid_until) != 0 ? "expiry" : NULL,
-                                             .next_ns = end_of(a->valid_until),
-                                             .valid_until_ns = end_of(a->valid_until)});
+                                             .next = end != 0 ? "expiry" : NULL,
+                                             .next_ns = end,
+                                             .valid_until_ns = end});
 }
 
 static void slaac_address(struct netconf_ip6 *p, const struct slaac_action *a) {

@@ -73,6 +73,7 @@ Test(netconf_ip6_ways, an_mtu_too_small_ends_all_of_it_at_once) {
   cr_expect_str_eq(address("static").state, "standby");
   cr_expect_str_eq(address("static").why, SHORT);
   cr_expect_not_null(strstr(told.all, "/64 gone (slaac): " SHORT "\n"), "%s", told.all);
+  cr_expect_not_null(strstr(told.all, "\nra gone: " SHORT ", router fe80::9\n"), "and nothing is due");
   cr_expect_not_null(strstr(told.all, "\nipv6 off: " SHORT "\n"));
   user = stack_udp_close(user);
   pass(5 * SEC);
