@@ -248,6 +248,10 @@ Test(slaac, prefixes_that_give_no_address) {
   hear(&r, R1, &raw);
   cr_assert_not_null(of(&r, P1));
   cr_assert_eq(r.n_hops, 2, "an address without a subnet on link");
+  common(&r, R1, P1, 1800, 600, 600);
+  cr_assert_eq(r.n_hops, 3);
+  hear(&r, R1, &raw);
+  cr_assert_eq(r.n_hops, 3, "RFC 4861 6.3.4: without the flag nothing is said of what is on link");
 }
 
 Test(slaac, a_flood_is_bounded_and_changes_nothing_that_is_in_force) {
