@@ -184,11 +184,12 @@ tests_e2e_programs_static_echo_LDADD =
 include tests/fuzz/local.mk
 include tests/bench/local.mk
 
+# The long ones are among the others: started last, one of them would run alone at the end.
+TESTS += $(OTHER_TESTS)
 if HAVE_CRITERION
 check_PROGRAMS += $(CRITERION_TESTS)
 TESTS += $(CRITERION_TESTS)
 endif
-TESTS += $(OTHER_TESTS)
 
 # The runner turns what must not pass into a failure: a sanitizer's report, a Criterion program that ran nothing.
 TEST_EXTENSIONS = .sh .py
