@@ -236,11 +236,15 @@ static void tell(void *arg, const struct nic_link_state *state) {
   }
 }
 
+/* Not inlined, or gcc 12 says of on_readable that the pointer outlives what it points at: unless *l is gone, it is taken
+ * back there. */
+__attribute__((noinline)) static void set_ret_freed(struct nic_links *l, bool *ret) { l->ret_freed = ret; }
+
 /* Bounded: the rest is the next turn's. The buffer is the stack's own while it is told, since the listener may go. */
 static void on_readable(void *arg, unsigned events _unused_) {
   uint8_t buf[BUFFER] __attribute__((aligned(MNL_ALIGNTO)));
   struct telling t = {.l = arg};
-  t.l->ret_freed = &t.freed;
+  set_ret_freed(t.l, &t.freed);
   for (int i = 0; i < TURN_MESSAGES && !t.freed; i++) {
     ssize_t n = receive(t.l->events, buf, sizeof buf);
     if (n == 0)
@@ -253,7 +257,7 @@ static void on_readable(void *arg, unsigned events _unused_) {
     tell(&t, NULL);
   }
   if (!t.freed)
-    t.l->ret_freed = NULL;
+    set_ret_freed(t.l, NULL);
 }
 
 int nic_links_start(struct nic_links *l, struct loop *loop) {

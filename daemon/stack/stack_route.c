@@ -231,7 +231,7 @@ struct net_addr stack_source(const struct stack_if *i, const struct net_addr *ds
 
 int stack_path(struct stack *s, const struct net_addr *src, const struct net_addr *dst, struct stack_if **ret,
                struct net_addr *ret_src) {
-  struct stack_if *i;
+  struct stack_if *i = NULL;
   if (src && !net_addr_is_unspecified(src)) {
     i = stack_if_owner(s, src);
     if (!i || src->family != dst->family)
