@@ -336,8 +336,9 @@ Test(dhcp4_machine, release) {
   settle(&r);
   r = bound(100);
   cr_assert_eq(dhcp4_release(&r.m, r.now, &r.a), 0);
-  cr_assert_eq(r.a.a[0].kind, DHCP4_ACT_SEND, "while there is an address to send from");
-  cr_assert_eq(r.a.a[1].kind, DHCP4_ACT_DROP);
+  cr_assert_eq(r.a.a[0].kind, DHCP4_ACT_DROP, "nothing else leaves from the address once the server knows");
+  cr_assert_eq(r.a.a[1].kind, DHCP4_ACT_SEND);
+  cr_assert(is_v4(&r.a.a[1].src, ADDR), "from it all the same");
   cr_assert_eq(r.a.a[2].kind, DHCP4_ACT_FORGET);
   const struct dhcp4_send *s = &sent(&r)->message;
   cr_assert_eq(s->type, DHCP4_RELEASE);
