@@ -122,10 +122,12 @@ static void fixed_refused(struct netconf_ip4 *p, const char *why) {
                                              .next_ns = p->retry_ns});
 }
 
-/* An address that was in force is another host's now. */
+/* An address that was in force is another host's now. Who is connected to it is told (RFC 5227 2.4), not to go on with the
+ * other host. */
 static void lose(struct netconf_ip4 *p, const uint8_t mac[6]) {
   if (p->origin == NULL)
     return;
+  stack_if_reset_ipv4(p->n->iface);
   if (is_lease(p->origin)) {
     dhcp4_client_conflict(p->dhcp);
     return;

@@ -77,6 +77,14 @@ void stack_if_clear_ipv4(struct stack_if *i) {
   stack_kick(i->s);
 }
 
+void stack_if_reset_ipv4(struct stack_if *i) {
+  struct net_addr a = stack_if_addr(i);
+  stack_sync(i->s);
+  if (a.family)
+    stack_tcp_reset(i->s, &a);
+  stack_kick(i->s);
+}
+
 /* --- asking ----------------------------------------------------------------------------------------------------- */
 
 struct stack_if *stack_if_owner(struct stack *s, const struct net_addr *a) {

@@ -94,6 +94,7 @@ bool stack_tcp_check_deadline(struct tcp_pcb *pcb);     /* true: it has come, an
 void stack_tcp_icmp(struct stack *s, const struct net_endpoint *local, const struct net_endpoint *remote, uint32_t seq,
                     int error);
 void stack_tcp_address_lost(struct stack *s, const struct net_addr *a);
+void stack_tcp_reset(struct stack *s, const struct net_addr *a); /* as well, and the other ends are told */
 void stack_tcp_forget_all(struct stack *s);
 void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struct net_addr *hop);
 

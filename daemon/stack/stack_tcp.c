@@ -451,29 +451,34 @@ void stack_tcp_unanswered(struct stack *s, const struct stack_if *i, const struc
 }
 
 /* Nothing that lwIP reports meanwhile ends another one. */
-static void abandon_list(struct tcp_pcb *pcb, const ip_addr_t *local) {
+static void abandon_list(struct tcp_pcb *pcb, const ip_addr_t *local, bool reset) {
   for (struct tcp_pcb *next; pcb; pcb = next) {
     next = pcb->next;
     if (!local || ip_addr_eq(&pcb->local_ip, local))
-      tcp_abandon(pcb, 0);
+      tcp_abandon(pcb, reset);
   }
 }
 
-/* local NULL: all. Sends nothing. The one walk over all pcbs, once for each address that is lost. */
-static void abandon(struct stack *s, const ip_addr_t *local, enum stack_end why) {
+/* local NULL: all. Sends nothing but resets. The one walk over all pcbs, once for each address that is lost. */
+static void abandon(struct stack *s, const ip_addr_t *local, bool reset, enum stack_end why) {
   s->cause = why;
-  abandon_list(tcp_active_pcbs, local);
-  abandon_list(tcp_tw_pcbs, local);
+  abandon_list(tcp_active_pcbs, local, reset);
+  abandon_list(tcp_tw_pcbs, local, false);
   s->cause = STACK_END_NONE;
 }
 
 void stack_tcp_address_lost(struct stack *s, const struct net_addr *a) {
   ip_addr_t local = stack_to_lwip(a);
-  abandon(s, &local, STACK_END_ADDRESS_LOST);
+  abandon(s, &local, false, STACK_END_ADDRESS_LOST);
+}
+
+void stack_tcp_reset(struct stack *s, const struct net_addr *a) {
+  ip_addr_t local = stack_to_lwip(a);
+  abandon(s, &local, true, STACK_END_ADDRESS_LOST);
 }
 
 void stack_tcp_forget_all(struct stack *s) {
-  abandon(s, NULL, STACK_END_LIMIT);
+  abandon(s, NULL, false, STACK_END_LIMIT);
   while (!list_empty(&s->conns))
     conn_free(list_first(&s->conns, struct stack_conn, link));
 }

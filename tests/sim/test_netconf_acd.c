@@ -4,6 +4,8 @@
  */
 #include "netconf_rig.h"
 
+#include "../unit/stack_end.h"
+
 static void setup_acd(void) {
   setup();
   config.conflict_detection = NETCONF_ACD_RFC;
@@ -102,6 +104,24 @@ Test(netconf_acd, lease_defended_then_declined) {
   run(&net, 30 * SEC);
   cr_expect(stack_has(ADDR + 1));
   user = stack_udp_close(user);
+}
+
+Test(netconf_acd, who_is_connected_is_told_when_the_address_is_given_up) {
+  struct end here = {0}, there = {0};
+  begin(NETCONF_DHCP);
+  run(&net, 10 * SEC);
+  net.addr_a = net_addr_v4(ADDR);
+  end_pair(&net, &here, &there);
+  claim(ADDR);
+  run(&net, SEC);
+  cr_expect_eq(here.ended + there.ended, 0);
+  claim(ADDR);
+  run(&net, SEC);
+  cr_expect(stack_has(0));
+  cr_expect_eq(here.why, STACK_END_ADDRESS_LOST);
+  cr_expect_eq(there.why, STACK_END_RESET_BY_PEER, "RFC 5227 2.4: a connection is not to go on with the other host");
+  end_close(&here);
+  end_close(&there);
 }
 
 /* Free while it is probed, claimed as soon as it is in use: a server that gives such addresses for ever must not make us

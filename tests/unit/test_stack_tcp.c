@@ -206,6 +206,18 @@ Test(stack_tcp, idle_timeout) {
   cr_expect_eq(server.why, STACK_END_RESET_BY_PEER);
 }
 
+Test(stack_tcp, an_address_that_is_given_up_to_another_host) {
+  end_pair(&net, &client, &server);
+  stack_if_reset_ipv4(net.a);
+  stack_if_clear_ipv4(net.a);
+  run(&net, 1 * SEC);
+  cr_expect_eq(client.ended, 1);
+  cr_expect_eq(client.why, STACK_END_ADDRESS_LOST);
+  cr_expect_eq(server.why, STACK_END_RESET_BY_PEER, "RFC 5227 2.4: it is told");
+  stack_if_reset_ipv4(net.a);
+  run(&net, 1 * SEC);
+}
+
 Test(stack_tcp, losing_the_address_ends_what_is_bound_to_it) {
   end_pair(&net, &client, &server);
   struct stack_listener *l;
