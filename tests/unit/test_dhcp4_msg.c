@@ -32,7 +32,7 @@ Test(dhcp4_msg, ordinary) {
   raw_opt32(&r, 1, 0xffffff00);
   raw_opt(&r, 3, "\xc0\xa8\x01\x01\xc0\xa8\x01\x02", 8);
   raw_opt(&r, 6, "\x08\x08\x08\x08\xc0\xa8\x01\x01", 8);
-  raw_opt(&r, 15, "Example.ORG", 11);
+  raw_opt(&r, 15, "Example.ORG", 12); /* RFC 2132 2: with a NUL, which does not belong to it */
   raw_opt(&r, 26, "\x05\x78", 2);
   raw_opt32(&r, 58, 100);
   raw_opt32(&r, 59, 200);
@@ -412,6 +412,9 @@ Test(dhcp4_msg, encode) {
   cr_assert_lt(memchr(list, 121, n), memchr(list, 3, n), "RFC 3442: in this order");
   cr_assert_not_null(raw_find(b, len, 57, &n));
   cr_assert_null(raw_find(b, len, 80, &n));
+  for (n = len; b[n - 1] == 0;)
+    n--;
+  cr_assert_eq(b[n - 1], 255, "4.1: the last option is the end");
 
   memset(who.hostname, 'h', sizeof(who.hostname) - 1);
   memcpy(who.client_id, "\xff\0\0\0\1\0\4", 7);
@@ -436,7 +439,7 @@ Test(dhcp4_msg, encode) {
 }
 
 Test(dhcp4_msg, encode_decline_release_inform) {
-  struct dhcp4_identity who = {.hostname = "box"};
+  struct dhcp4_identity who = {.hostname = "box", .vendor_class = "capnet"};
   uint8_t b[DHCP4_MSG_MAX];
   size_t n, len;
   for (int type = DHCP4_DECLINE; type <= DHCP4_RELEASE; type += DHCP4_RELEASE - DHCP4_DECLINE) {
@@ -447,6 +450,9 @@ Test(dhcp4_msg, encode_decline_release_inform) {
     cr_assert_null(raw_find(b, len, 55, &n), "RFC 2131 table 5: neither wishes nor names");
     cr_assert_null(raw_find(b, len, 12, &n));
     cr_assert_not_null(raw_find(b, len, 54, &n));
+    cr_assert_not_null(raw_find(b, len, 61, &n), "the same identifier in all messages");
+    cr_assert_null(raw_find(b, len, 57, &n));
+    cr_assert_null(raw_find(b, len, 60, &n));
   }
   struct dhcp4_send m = {.type = DHCP4_INFORM, .ciaddr = net_addr_v4(ADDR)};
   len = dhcp4_encode(&who, &m, b);
