@@ -140,6 +140,7 @@ CRITERION_TESTS += tests/unit/test_slaac
 CRITERION_TESTS += tests/unit/test_slaac_ways
 CRITERION_TESTS += tests/unit/test_dhcp6_msg
 CRITERION_TESTS += tests/unit/test_dhcp6_machine
+CRITERION_TESTS += tests/unit/test_dhcp6_ways
 CRITERION_TESTS += tests/unit/test_lease6_file
 CRITERION_TESTS += tests/sim/test_netconf_acd
 CRITERION_TESTS += tests/sim/test_netconf_ways

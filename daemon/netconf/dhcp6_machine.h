@@ -2,7 +2,7 @@
  * The DHCPv6 client as a pure state machine (RFC 8415 18.2): events and the time go in, actions come out in the order in
  * which they are to be done. One IA_NA, or options alone.
  *
- * What holds after every event (tests/unit/test_dhcp6_machine.c draws random ones to prove it): the addresses that were
+ * What holds after every event (tests/unit/test_dhcp6_ways.c draws random ones to prove it): the addresses that were
  * told and not forgotten are those of the lease, and none is over; options are in force while a lease is or until
  * info_until_ns; deadline_ns is the next moment at which dhcp6_timeout must be called, and is set unless the machine is
  * off, released, for ever content, or has neither link nor anything that ends.
