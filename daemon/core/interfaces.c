@@ -332,12 +332,21 @@ static int start_one(struct interface *i, struct stack *stack, const char *state
   return 0;
 }
 
+static void on_resume(void *arg, uint64_t slept_ns) {
+  struct interfaces *is = arg;
+  log_notice("the machine was asleep for %.0f s: addresses are verified", (double)slept_ns / NSEC_PER_SEC);
+  for (unsigned k = 0; k < is->n; k++)
+    if (is->list[k].netconf)
+      netconf_resumed(is->list[k].netconf);
+}
+
 int interfaces_start(struct interfaces *is, struct stack *stack, struct names *names, struct cap_status_room *status,
                      const char *state_dir, const struct interfaces_upcalls *up, void *arg) {
   is->names = names;
   is->status = status;
   is->up = up;
   is->up_arg = arg;
+  loop_on_resume(is->loop, on_resume, is);
   if (is->links && nic_links_start(is->links, is->loop) < 0)
     log_warning("what happens to devices is not heard");
   for (unsigned k = 0; k < is->n; k++) {
@@ -360,6 +369,8 @@ bool interfaces_settled(const struct interfaces *is) {
 struct cap_interfaces *interfaces_list(struct interfaces *is) { return &is->out; }
 
 void interfaces_stop(struct interfaces *is) {
+  if (is)
+    loop_on_resume(is->loop, NULL, NULL);
   for (unsigned k = 0; is && k < is->n; k++)
     is->list[k].netconf = netconf_free(is->list[k].netconf);
 }

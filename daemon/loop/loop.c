@@ -155,9 +155,30 @@ void loop_task_queue(struct loop *loop, struct loop_task *t) {
 
 void loop_task_cancel(struct loop_task *t) { list_remove(&t->link); }
 
+/* The boot-time clock is read first: if we are interrupted in between, it seems to be less ahead than it is, never more. */
+static uint64_t ahead(const struct loop *loop) {
+  const uint64_t boot = loop_now(loop, CLOCK_ID_BOOT), mono = loop_now(loop, CLOCK_ID_MONO);
+  return boot > mono ? boot - mono : 0;
+}
+
+void loop_on_resume(struct loop *loop, void (*fn)(void *arg, uint64_t slept_ns), void *arg) {
+  loop->resume.fn = fn;
+  loop->resume.arg = arg;
+  loop->resume.ahead = ahead(loop);
+}
+
+static size_t look_for_sleep(struct loop *loop) {
+  const uint64_t now = loop->resume.fn ? ahead(loop) : 0, was = loop->resume.ahead;
+  if (now < was + LOOP_SLEEP_NS)
+    return 0;
+  loop->resume.ahead = now;
+  loop->resume.fn(loop->resume.arg, now - was);
+  return 1;
+}
+
 size_t loop_base_tasks(struct loop *loop) {
   struct list now;
-  size_t calls = 0;
+  size_t calls = look_for_sleep(loop);
   list_take(&loop->tasks, &now);
   while (!list_empty(&now)) {
     struct loop_task *t = list_first(&now, struct loop_task, link);

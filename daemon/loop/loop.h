@@ -73,6 +73,11 @@ int loop_offload(struct loop *loop, loop_fn work, loop_fn done, void *arg);
 /* Calls fn(arg, signo) on the loop for a signal. Freed with the loop. */
 int loop_signal(struct loop *loop, int signo, void (*fn)(void *arg, int signo), void *arg);
 
+#define LOOP_SLEEP_NS NSEC_PER_SEC /* a shorter one is none */
+/* Calls fn when the machine has been asleep: the boot-time clock ran and the monotonic one did not, for LOOP_SLEEP_NS or more in sum.
+ * In the first turn after waking, when the timers that are due by then have fired. One for a loop; fn NULL: nobody. */
+void loop_on_resume(struct loop *loop, void (*fn)(void *arg, uint64_t slept_ns), void *arg);
+
 /* Counters for tests and status: turns of the loop, callbacks run; system calls to change what is watched. */
 struct loop_stats {
   uint64_t turns, watch_calls, timer_calls, watch_changes;

@@ -32,6 +32,11 @@ struct loop {
   struct list tasks;
   struct loop_heap heap[CLOCK_ID_COUNT];
   uint64_t timer_seq;
+  struct {
+    void (*fn)(void *arg, uint64_t slept_ns);
+    void *arg;
+    uint64_t ahead; /* the boot-time clock is, of the monotonic one */
+  } resume;
   struct loop_stats stats;
 };
 
@@ -52,7 +57,8 @@ void loop_base_done(struct loop *loop);
 uint64_t loop_base_next(const struct loop *loop, enum clock_id clock);
 /* Calls every timer of the clock due at now, but none that a callback arms. Returns how many. */
 size_t loop_base_fire(struct loop *loop, enum clock_id clock, uint64_t now);
-/* The end of the turn: tasks queued so far; those that they queue wait for the next. Returns how many. */
+/* The end of the turn: whether the machine has slept, then tasks queued so far; those that they queue wait for the next.
+ * Returns how many were called. */
 size_t loop_base_tasks(struct loop *loop);
 /* Calls the watch with what of events it still asks for. The watch may be gone afterwards. */
 void loop_base_dispatch(struct loop_watch *w, unsigned events);

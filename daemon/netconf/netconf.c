@@ -139,6 +139,13 @@ void netconf_link(struct netconf *n, bool up) {
   netconf_ip6_link(n->ip6, up);
 }
 
+void netconf_resumed(struct netconf *n) {
+  if (!n->link)
+    return;
+  netconf_link(n, false);
+  netconf_link(n, true);
+}
+
 bool netconf_settled(const struct netconf *n) {
   return n->begun && (!n->link || (netconf_ip4_settled(n->ip4) && netconf_ip6_settled(n->ip6)));
 }

@@ -41,6 +41,9 @@ int netconf_new(struct loop *loop, struct stack_if *iface, const struct netconf_
                 const struct netconf_upcalls *up, void *arg, struct netconf **ret);
 struct netconf *netconf_free(struct netconf *n); /* stops; the lease is kept */
 void netconf_link(struct netconf *n, bool up);
+/* The machine was asleep: what is in force is verified as when a link is back, for the network may be another by now (RFC 5227 2.1,
+ * RFC 8415 18.2.12). */
+void netconf_resumed(struct netconf *n);
 /* Each configured address has been tried: it is in force, or the events have said why not, or the link is down. */
 bool netconf_settled(const struct netconf *n);
 /* The device's MTU is another one (upcall mtu of the stack). Below 1280 there is no IPv6 (RFC 8200 5): what is of it is gone

@@ -112,6 +112,12 @@ static int start_netconf(struct sim *sim) {
 
 /* --- stop and start ----------------------------------------------------------------------------------------------- */
 
+static void on_resume(void *arg, uint64_t slept_ns) {
+  struct sim *sim = arg;
+  sim_print(sim, SIM_CHANGE, "the machine was asleep for %.0f s", (double)slept_ns / NSEC_PER_SEC);
+  netconf_resumed(sim->netconf);
+}
+
 int sim_start_machine(struct sim *sim) {
   static const struct stack_if_upcalls if_up = {.link = on_link, .mtu = on_mtu, .gone = on_gone};
   struct nic *nic;
@@ -125,13 +131,18 @@ int sim_start_machine(struct sim *sim) {
     r = sim_port_open(sim, &nic);
   if (r == 0)
     r = stack_if_add(sim->stack, nic, IFNAME, &if_up, sim, &sim->iface);
-  return r < 0 ? r : start_netconf(sim);
+  if (r == 0)
+    r = start_netconf(sim);
+  if (r == 0)
+    loop_on_resume(sim->loop, on_resume, sim);
+  return r;
 }
 
 /* What ends with it is no news, and the network hears nothing of it. */
 void sim_stop_machine(struct sim *sim) {
   bool quiet = sim->quiet;
   sim->quiet = sim->off = true;
+  loop_on_resume(sim->loop, NULL, NULL);
   if (sim->stack != NULL)
     sim_machine_done(sim);
   sim->netconf = netconf_free(sim->netconf);

@@ -308,6 +308,29 @@ Test(netconf_acd, link_returns_and_the_address_is_announced) {
   cr_expect_eq(announcements, 2, "ANNOUNCE_NUM, after the probes");
 }
 
+/* RFC 5227 2.1: the server is asked, and the neighbours. */
+Test(netconf_acd, after_a_sleep_the_lease_is_verified) {
+  begin(NETCONF_DHCP);
+  run(&net, 10 * SEC);
+  open_user();
+  probes = 0;
+  unsigned requests = srv.seen[DHCP4_REQUEST];
+  cr_assert_eq(loop_sim_suspend(net.loop, 600 * SEC), 0);
+  netconf_resumed(nc);
+  run(&net, 10 * SEC);
+  cr_expect(stack_has(ADDR));
+  cr_expect_eq(srv.seen[DHCP4_REQUEST], requests + 1);
+  cr_expect_eq(srv.seen[DHCP4_DISCOVER], 1);
+  cr_expect_eq(probes, 3);
+  cr_expect_eq(user_ended, 0, "it is still ours");
+  taken = ADDR;
+  netconf_resumed(nc);
+  run(&net, 10 * SEC);
+  cr_expect(stack_has(0));
+  cr_expect_eq(user_ended, 1);
+  user = stack_udp_close(user);
+}
+
 static uint64_t conflicts;
 static void on_counter(void *arg _unused_, const char *name, uint64_t value) {
   if (strcmp(name, "acd-conflicts") == 0)

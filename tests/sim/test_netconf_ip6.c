@@ -156,6 +156,22 @@ Test(netconf_ip6, a_link_that_comes_and_goes) {
   user = stack_udp_close(user);
 }
 
+Test(netconf_ip6, after_a_sleep_all_is_verified) {
+  begin(NETCONF_IP6_AUTO);
+  pass(3 * SEC);
+  open_user(address("slaac").addr);
+  unsigned probes = far.probes, solicits = far.solicits;
+  cr_assert_eq(loop_sim_suspend(w.loop, 600 * SEC), 0);
+  netconf_resumed(nc);
+  cr_expect_str_eq(address("slaac").state, "tentative");
+  pass(5 * SEC);
+  cr_expect_eq(far.probes, probes + 2);
+  cr_expect_eq(far.solicits, solicits + 1);
+  cr_expect_str_eq(address("slaac").state, "preferred");
+  cr_expect_eq(user_ended, 0);
+  user = stack_udp_close(user);
+}
+
 Test(netconf_ip6, rogue_and_malformed_advertisements) {
   begin(NETCONF_IP6_AUTO);
   pass(3 * SEC);

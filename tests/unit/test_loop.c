@@ -754,3 +754,42 @@ Test(loop_sim, a_callback_that_spins_is_told) {
   probe_close(&p);
   cr_assert_null(loop_free(loop));
 }
+
+static uint64_t slept_ns;
+static void on_resume(void *arg, uint64_t ns) {
+  unsigned *calls = arg;
+  ++*calls;
+  slept_ns = ns;
+}
+
+Test(loop_sim, a_sleep_is_told_once_it_is_over) {
+  struct loop *loop;
+  unsigned calls = 0;
+  cr_assert_eq(loop_sim_new(&loop), 0);
+  loop_on_resume(loop, on_resume, &calls);
+  cr_assert_eq(loop_sim_advance(loop, 3600 * NSEC_PER_SEC), 0);
+  cr_assert_eq(loop_sim_suspend(loop, LOOP_SLEEP_NS - 1), 0);
+  cr_assert_eq(calls, 0);
+  cr_assert_eq(loop_sim_suspend(loop, 1), 0);
+  cr_assert_eq(calls, 1, "short ones add up");
+  cr_assert_eq(slept_ns, LOOP_SLEEP_NS);
+  cr_assert_eq(loop_sim_suspend(loop, 7200 * NSEC_PER_SEC), 0);
+  cr_assert_eq(calls, 2);
+  cr_assert_eq(slept_ns, 7200 * NSEC_PER_SEC);
+  cr_assert_eq(loop_sim_advance(loop, 3600 * NSEC_PER_SEC), 0);
+  cr_assert_eq(calls, 2);
+  loop_on_resume(loop, NULL, NULL);
+  cr_assert_eq(loop_sim_suspend(loop, 7200 * NSEC_PER_SEC), 0);
+  cr_assert_eq(calls, 2);
+  cr_assert_null(loop_free(loop));
+}
+
+Test(loop_uv, who_is_busy_does_not_sleep) {
+  struct loop *loop;
+  unsigned calls = 0;
+  cr_assert_eq(loop_uv_new(&loop), 0);
+  loop_on_resume(loop, on_resume, &calls);
+  settle(loop);
+  cr_assert_eq(calls, 0);
+  cr_assert_null(loop_free(loop));
+}
