@@ -9,6 +9,7 @@ include third_party/lwip/lwip.mk
 
 noinst_LIBRARIES += liblwip.a
 libcapnetd_a_LIBADD += $(liblwip_a_OBJECTS)
+EXTRA_libcapnetd_a_DEPENDENCIES = $(liblwip_a_OBJECTS)
 nodist_liblwip_a_SOURCES = $(LWIP_SOURCES)
 liblwip_a_CPPFLAGS = $(LWIP_CPPFLAGS) $(AM_CPPFLAGS)
 # What our options leave unused, or always false, in somebody else's code.
