@@ -266,10 +266,10 @@ static int become_small(struct daemon *d) {
   r = lock_runtime(d);
   if (r < 0)
     return r;
+  privilege_raise_descriptors(); /* first: what lies unread is counted by the limit of who sent it */
   r = start_seal(d, &p);
   if (r < 0)
     return r;
-  privilege_raise_descriptors();
   r = interfaces_open(d->loop, d->cfg, &p, &d->interfaces);
   if (r < 0) {
     d->exit_code = EXIT_DEVICE;
@@ -309,12 +309,12 @@ static int start(struct daemon *d, struct grant_set **set) {
 static void stop(struct daemon *d) {
   d->watchdog = watchdog_free(d->watchdog);
   d->readiness = readiness_free(d->readiness);
-  loop_task_cancel(&d->look);
   if (d->caps)
     caps_shutdown(d->caps);
   d->offers = offers_free(d->offers);
   d->caps = caps_free(d->caps);
   interfaces_stop(d->interfaces);
+  loop_task_cancel(&d->look);
   d->flows = flow_table_free(d->flows);
   d->seal = seal_free(d->seal);
   d->names = names_free(d->names);

@@ -12,13 +12,18 @@
 
 static bool load(struct systemd *l) {
   void *so = dlopen(LIBSYSTEMD, RTLD_NOW | RTLD_LOCAL);
-  if (!so)
+  if (!so) {
+    log_error("the service manager cannot be spoken to: %s", dlerror());
     return false;
+  }
   l->notify = (__typeof__(l->notify))dlsym(so, "sd_notify");
   l->watchdog_enabled = (__typeof__(l->watchdog_enabled))dlsym(so, "sd_watchdog_enabled");
   l->listen_fds_with_names = (__typeof__(l->listen_fds_with_names))dlsym(so, "sd_listen_fds_with_names");
   l->journal_sendv = (__typeof__(l->journal_sendv))dlsym(so, "sd_journal_sendv");
-  return l->notify && l->watchdog_enabled && l->listen_fds_with_names && l->journal_sendv;
+  const bool whole = l->notify && l->watchdog_enabled && l->listen_fds_with_names && l->journal_sendv;
+  if (!whole)
+    log_error("the service manager cannot be spoken to: " LIBSYSTEMD " is too old");
+  return whole;
 }
 
 const struct systemd *systemd_get(void) {
@@ -27,8 +32,6 @@ const struct systemd *systemd_get(void) {
   if (!tried) {
     tried = true;
     there = load(&lib);
-    if (!there)
-      log_error("the service manager cannot be spoken to: %s", dlerror());
   }
   return there ? &lib : NULL;
 }

@@ -284,7 +284,7 @@ static int spare(struct seal *s, struct seal_chamber **ret) {
 int seal_chamber_get(struct seal *s, uint64_t owner, struct seal_chamber **ret) {
   int r = seal_wait(s);
   if (r < 0)
-    return -EPIPE;
+    return r;
   struct seal_chamber *c = by_owner(s, owner);
   if (!c) {
     r = spare(s, &c);

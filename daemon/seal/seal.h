@@ -40,7 +40,8 @@ int seal_start(const struct seal_config *cfg, struct seal **ret);
 /* Joins it to the loop. settled is called once, in a turn of its own, when it is known whether chambers can be had: the
  * first one stands and a connection in it carries a byte, or seal_why_not says why not (bounded in time). */
 int seal_join(struct seal *s, struct loop *loop, loop_fn settled, void *arg);
-/* Waits until that is known, milliseconds at most unless the machine is in trouble. 0 or -errno: seal_why_not. */
+/* Waits until that is known, milliseconds unless the machine is in trouble. -EPIPE: there are none. -ETIME: not known yet, after
+ * half a second in which the loop stood still. */
 int seal_wait(struct seal *s);
 struct seal *seal_free(struct seal *s); /* after all chambers were given back; the helper ends. NULL is fine */
 /* NULL while chambers can be had, else one sentence: it is not known yet, the helper cannot make them, or is gone. */

@@ -27,7 +27,8 @@ struct seal_chamber {
   struct seal_pool pools[SEAL_SIDES][SEAL_FAMILIES];
 };
 
-enum seal_phase { SEAL_CONFINES, SEAL_MAKES, SEAL_FILLS, SEAL_SETTLED }; /* what the helper does at the start */
+/* The start: the helper confines itself, makes the first chamber, fills its store; a connection is tried. */
+enum seal_phase { SEAL_CONFINES, SEAL_MAKES, SEAL_FILLS, SEAL_TRIED, SEAL_SETTLED };
 
 struct seal {
   int fd; /* -1: the helper is gone */

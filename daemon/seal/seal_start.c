@@ -10,6 +10,7 @@
 
 #define START_MS 10000 /* a loaded machine; the usual is 20 */
 #define TRIAL_MS 2000
+#define LOOP_MS 500 /* so long the loop stands still for a helper that is late; then who asks hears that there is nothing yet */
 
 static const char no_answer[] = "the helper process does not answer";
 
@@ -66,6 +67,7 @@ static void try_one(struct seal *s, struct seal_chamber *c) {
       remote = {.addr = net_addr_v4(0xc6336402), .port = 1024};
   _cleanup_close_ int ours = -1, program = -1;
   char why[SEAL_WHY_MAX];
+  s->phase = SEAL_TRIED; /* what is answered meanwhile begins no other trial */
   int r = seal_connect_within(c, &local, &remote, TRIAL_MS, &ours, &program);
   if (r == 0) {
     seal_settle(s);
@@ -128,12 +130,18 @@ int seal_join(struct seal *s, struct loop *loop, loop_fn settled, void *arg) {
 }
 
 int seal_wait(struct seal *s) {
+  const uint64_t end = clock_real_ns(CLOCK_ID_MONO) + (s->loop ? LOOP_MS : START_MS) * NSEC_PER_MSEC;
   struct seal_message m;
   if (s->phase != SEAL_SETTLED)
     ask_first(s);
-  while (s->phase != SEAL_SETTLED)
-    if (seal_wait_answer(s, &m, START_MS) == -ETIME)
-      fail(s, no_answer);
+  while (s->phase != SEAL_SETTLED) {
+    const uint64_t now = clock_real_ns(CLOCK_ID_MONO);
+    if (now < end && seal_wait_answer(s, &m, (int)((end - now) / NSEC_PER_MSEC + 1)) != -ETIME)
+      continue;
+    if (s->loop) /* whose own timer ends it */
+      return -ETIME;
+    fail(s, no_answer);
+  }
   return s->fd < 0 ? -EPIPE : 0;
 }
 

@@ -5,8 +5,12 @@
 
 #include "base/util.h"
 
+#include "seal/seal_internal.h"
+
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <seccomp.h>
+#include <signal.h>
 
 static struct seal_chamber *chamber(struct seal *s, uint64_t owner) {
   struct seal_chamber *c = NULL;
@@ -246,4 +250,91 @@ Test(seal, nothing_of_the_helper_is_left) {
   seal_chamber_unref(c);
   seal_end(s);
   cr_expect_eq(fd_count(), before);
+}
+
+/* --- starts that fail ----------------------------------------------------------------------------------------------- */
+
+static struct seal *start(void) {
+  struct seal *s = NULL;
+  const struct seal_config cfg = {.change_ids = geteuid() == 0, .uid = SEAL_UID, .gid = SEAL_UID};
+  cr_assert_eq(seal_start(&cfg, &s), 0);
+  return s;
+}
+
+static unsigned settled;
+static void on_settled(void *arg) {
+  settled++;
+  loop_stop(arg);
+}
+
+/* As RestrictAddressFamilies= of a unit does it, for this process and what it forks. */
+static void forbid_sockets(void) {
+  scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+  cr_assert_not_null(f);
+  for (int i = 0; i < 2; i++)
+    cr_assert_eq(seccomp_rule_add(f, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
+                                  SCMP_A0_64(SCMP_CMP_EQ, (scmp_datum_t)(i ? AF_INET6 : AF_INET))), 0);
+  cr_assert_eq(seccomp_load(f), 0);
+  seccomp_release(f);
+}
+
+Test(seal, sockets_that_cannot_be_made) {
+  seal_end(seal_or_skip()); /* whatever else is in the way is another test's */
+  forbid_sockets();
+  struct seal *s = start();
+  cr_expect_eq(seal_wait(s), -EPIPE);
+  cr_expect_not_null(strstr(seal_why_not(s), "no connection can be made in a sealed namespace"), "%s", seal_why_not(s));
+  seal_free(s);
+
+  struct loop *loop;
+  cr_assert_eq(loop_uv_new(&loop), 0);
+  s = start();
+  cr_assert_eq(seal_join(s, loop, on_settled, loop), 0);
+  cr_assert_eq(loop_run(loop), 0);
+  cr_expect_eq(settled, 1);
+  cr_expect_not_null(seal_why_not(s));
+  seal_free(s);
+  loop_free(loop);
+}
+
+Test(seal, settles_by_the_loop_alone) {
+  struct loop *loop;
+  seal_end(seal_or_skip());
+  cr_assert_eq(loop_uv_new(&loop), 0);
+  struct seal *s = start();
+  cr_expect_not_null(seal_why_not(s), "not known yet");
+  cr_assert_eq(seal_join(s, loop, on_settled, loop), 0);
+  cr_assert_eq(loop_run(loop), 0);
+  cr_expect_eq(settled, 1);
+  cr_expect_null(seal_why_not(s), "%s", seal_why_not(s));
+  seal_free(s);
+  loop_free(loop);
+}
+
+/* Nobody of the loop waits for it for long, and no chamber is promised. */
+Test(seal, a_helper_that_says_nothing) {
+  struct loop *loop;
+  struct seal_chamber *c = NULL;
+  seal_end(seal_or_skip());
+  cr_assert_eq(loop_uv_new(&loop), 0);
+  struct seal *s = start();
+  kill(s->child, SIGSTOP);
+  cr_assert_eq(seal_join(s, loop, on_settled, loop), 0);
+  cr_expect_eq(seal_wait(s), -ETIME);
+  cr_expect_eq(seal_chamber_get(s, 1, &c), -ETIME);
+  cr_expect_not_null(seal_why_not(s));
+  kill(s->child, SIGCONT);
+  cr_assert_eq(loop_run(loop), 0);
+  cr_expect_eq(settled, 1);
+  cr_expect_null(seal_why_not(s), "%s", seal_why_not(s));
+  seal_free(s);
+  loop_free(loop);
+}
+
+Test(seal, a_helper_that_ends) {
+  struct seal *s = start();
+  kill(s->child, SIGKILL);
+  cr_expect_eq(seal_wait(s), -EPIPE);
+  cr_expect_str_eq(seal_why_not(s), "the helper process ended");
+  seal_free(s);
 }
