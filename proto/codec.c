@@ -239,13 +239,18 @@ ssize_t frame_recv_lost(int sock, void *buf, size_t size, int fds[FRAME_SCM_MAX]
   union control control;
   ssize_t n;
   struct msghdr msg;
+  int again, resets = 0; /* the kernel tells a reset once, and before what the other side said last */
   *ret_n_fds = 0;
   *ret_lost = 0;
   do {
     msg = (struct msghdr){
         .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.buf, .msg_controllen = sizeof control.buf};
     n = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC | (nonblock ? MSG_DONTWAIT : 0));
-  } while (n < 0 && errno == EINTR && nonblock);
+    if (n < 0 && errno == ECONNRESET)
+      again = resets++ == 0;
+    else
+      again = n < 0 && errno == EINTR && nonblock;
+  } while (again);
   if (n < 0)
     return -errno;
   *ret_n_fds = collect_fds(&msg, fds);

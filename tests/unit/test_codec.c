@@ -171,6 +171,22 @@ Test(codec, send_and_receive) {
   cr_assert_eq(fd_count(), before);
 }
 
+/* Its own bytes lay unread there, which the kernel tells first, once. */
+Test(codec, the_last_word_of_who_closes) {
+  int sv[2], fds[FRAME_SCM_MAX];
+  size_t n;
+  char buf[8];
+  for (int nonblock = 0; nonblock < 2; nonblock++) {
+    pair(sv);
+    cr_assert_eq(frame_send(sv[0], "q", 1, NULL, 0, 1), 0);
+    cr_assert_eq(frame_send(sv[1], "bye", 3, NULL, 0, 1), 0);
+    close(sv[1]);
+    cr_expect_eq(frame_recv(sv[0], buf, sizeof buf, fds, &n, nonblock), 3);
+    cr_expect_eq(frame_recv(sv[0], buf, sizeof buf, fds, &n, nonblock), 0);
+    close(sv[0]);
+  }
+}
+
 Test(codec, as_many_descriptors_as_the_kernel_allows) {
   int sv[2], fds[FRAME_SCM_MAX + 1], got[FRAME_SCM_MAX];
   size_t n = 0;
