@@ -81,6 +81,7 @@ void dhcp6_drop(struct dhcp6_machine *m, const char *why, struct dhcp6_actions *
   while (m->lease.n_addrs > 0)
     dhcp6_forget(m, m->lease.n_addrs - 1, why, acts);
   m->lease = (struct dhcp6_lease){0};
+  m->unconfirmed = false;
   m->refresh_ns = m->info_until_ns = 0;
 }
 
@@ -187,10 +188,21 @@ static void acquire(struct dhcp6_machine *m, bool delay, const char *why, uint64
     dhcp6_exchange(m, DHCP6_ASKING, delay, why, now, acts);
 }
 
+/* Is what is held of this link? Without one that waits. */
+static void confirm(struct dhcp6_machine *m, const char *why, uint64_t now, struct dhcp6_actions *acts) {
+  m->unconfirmed = !m->link;
+  if (m->link)
+    dhcp6_exchange(m, DHCP6_CONFIRMING, true, why, now, acts);
+  else
+    dhcp6_set_state(m, acts, DHCP6_BOUND, why);
+}
+
 void dhcp6_schedule(struct dhcp6_machine *m, const char *why, uint64_t now, struct dhcp6_actions *acts) {
   const struct dhcp6_lease *l = &m->lease;
   if (l->n_addrs == 0)
     acquire(m, false, why, now, acts);
+  else if (m->link && m->unconfirmed)
+    confirm(m, "is it the same link?", now, acts);
   else if (!m->link || now < l->t1_ns)
     dhcp6_set_state(m, acts, DHCP6_BOUND, why);
   else if (now < l->t2_ns)
@@ -316,14 +328,6 @@ static bool recall(struct dhcp6_machine *m, uint64_t now, struct dhcp6_actions *
   return true;
 }
 
-/* Is what is held of this link? Without one that waits. */
-static void confirm(struct dhcp6_machine *m, const char *why, uint64_t now, struct dhcp6_actions *acts) {
-  if (m->link)
-    dhcp6_exchange(m, DHCP6_CONFIRMING, true, why, now, acts);
-  else
-    dhcp6_set_state(m, acts, DHCP6_BOUND, why);
-}
-
 void dhcp6_want(struct dhcp6_machine *m, enum dhcp6_mode mode, uint64_t now, struct dhcp6_actions *acts) {
   begin(m, now, acts);
   enum dhcp6_mode was = m->mode;
@@ -351,9 +355,9 @@ static void link_is_back(struct dhcp6_machine *m, uint64_t now, struct dhcp6_act
   if (m->info_until_ns != 0)
     m->info_until_ns = MIN(m->info_until_ns, now + INFO_DOUBT_NS);
   if (m->lease.n_addrs > 0)
-    confirm(m, "the link is back: is it the same one?", now, acts);
+    confirm(m, "the link can be used again: is it the same one?", now, acts);
   else
-    acquire(m, true, "the link is back", now, acts);
+    acquire(m, true, "the link can be used again", now, acts);
 }
 
 void dhcp6_link(struct dhcp6_machine *m, bool up, uint64_t now, struct dhcp6_actions *acts) {
@@ -361,12 +365,12 @@ void dhcp6_link(struct dhcp6_machine *m, bool up, uint64_t now, struct dhcp6_act
   m->link = up; /* first: what ends now asks for another only where it can */
   begin(m, now, acts);
   if (changed && m->state == DHCP6_RELEASING)
-    dhcp6_set_state(m, acts, DHCP6_RELEASED, "the link is gone");
+    dhcp6_set_state(m, acts, DHCP6_RELEASED, "the link cannot be used");
   if (changed && m->state != DHCP6_OFF && m->state != DHCP6_RELEASED) {
     if (up)
       link_is_back(m, now, acts);
     else
-      dhcp6_set_state(m, acts, m->lease.n_addrs > 0 ? DHCP6_BOUND : DHCP6_INIT, "the link is gone");
+      dhcp6_set_state(m, acts, m->lease.n_addrs > 0 ? DHCP6_BOUND : DHCP6_INIT, "the link cannot be used, or has no address of its own yet");
   }
   settle(m);
 }
@@ -396,6 +400,7 @@ void dhcp6_duplicate(struct dhcp6_machine *m, const struct net_addr *addr, uint6
     dhcp6_forget(m, i, "another node has this address", acts);
     if (m->lease.n_addrs == 0)
       m->lease = (struct dhcp6_lease){0};
+    m->unconfirmed = m->lease.n_addrs > 0 && (m->unconfirmed || m->state == DHCP6_CONFIRMING);
     m->message = (struct dhcp6_send){.server = server, .with_ia = true, .addrs = {*addr}, .n_addrs = 1};
     if (m->link)
       dhcp6_exchange(m, DHCP6_DECLINING, false, "another node has the address", now, acts); /* 18.2.8 */

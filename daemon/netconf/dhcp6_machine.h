@@ -95,6 +95,7 @@ struct dhcp6_machine {
   struct dhcp6_params params, memory_params; /* in force; of that */
   const char *memory_why; /* there is none: static, or NULL */
   bool has_params;
+  bool unconfirmed; /* an address was declined before the link was confirmed */
   uint64_t refresh_ns, info_until_ns; /* of options without a lease; 0: none */
   uint32_t sol_max_rt_s, inf_max_rt_s;
   uint32_t offer_sol_s, offer_inf_s; /* what the advertisements of this exchange said of them; 0: nothing, 1: this and that */

@@ -117,6 +117,7 @@ static void take_lease(struct dhcp6_machine *m, const struct net_addr *from, con
     return;
   }
   m->failures = 0;
+  m->unconfirmed = false;
   m->lease.server = r->server;
   m->lease.from = *from;
   set_times(m, r, now);
@@ -226,7 +227,7 @@ void dhcp6_take(struct dhcp6_machine *m, const struct net_addr *from, const stru
   case DHCP6_CONFIRMING:
     take_confirm(m, r, now, acts);
     break;
-  case DHCP6_DECLINING: /* 18.2.10.3: whatever it says, the server knows */
+  case DHCP6_DECLINING: /* 18.2.10.2: whatever it says, the server knows */
     if (m->lease.n_addrs > 0)
       dhcp6_schedule(m, "the server knows of the conflict", now, acts);
     else

@@ -60,6 +60,8 @@ size_t lease6_file_format(const struct dhcp6_config *cfg, const struct lease_clo
     put(&o, "dns %s\n", net_addr_format(&l->params.dns[i], addr));
   for (unsigned i = 0; i < l->params.n_search; i++)
     put(&o, "search %s\n", l->params.search[i]);
+  for (unsigned i = 0; i < l->params.n_ntp; i++)
+    put(&o, "ntp %s\n", net_addr_format(&l->params.ntp[i], addr));
   lease_text_end(&o);
   return o.len;
 }
@@ -132,6 +134,14 @@ static int get_dns(const char *s, struct dhcp6_params *p) {
   return r;
 }
 
+static int get_ntp(const char *s, struct dhcp6_params *p) {
+  if (p->n_ntp >= ARRAY_SIZE(p->ntp))
+    return -EBADMSG;
+  int r = get_addr(s, true, &p->ntp[p->n_ntp]);
+  p->n_ntp += r == 0;
+  return r;
+}
+
 /* As the codec makes them: lower case letters, digits, '-', '_' and dots. */
 static int get_search(const char *s, struct dhcp6_params *p) {
   size_t n = strlen(s);
@@ -174,6 +184,8 @@ static int get_line(void *arg, const char *key, const char *value) {
     return get_lease_addr(value, &l->lease);
   if (strcmp(key, "dns") == 0)
     return get_dns(value, &l->params);
+  if (strcmp(key, "ntp") == 0)
+    return get_ntp(value, &l->params);
   return strcmp(key, "search") == 0 ? get_search(value, &l->params) : -EBADMSG;
 }
 
@@ -213,9 +225,12 @@ static int place(struct in *in, const struct lease_clock *now, const char **ret_
     *ret_why = "the time of day is behind it: its end is unknown";
     return -ESTALE;
   }
-  if (!same_boot) { /* rounded up: a second too early does no harm */
+  /* Rounded up: a second too early does no harm. The time of day may have stood still while we were off, and a server
+   * confirms the link, not the lease (RFC 8415 18.3.3): it is asked for it at once. */
+  if (!same_boot) {
     uint64_t passed_s = now->wall_s > in->written_s ? now->wall_s - in->written_s + 1 : 1;
     move(in, MIN(passed_s, UINT64_MAX / NSEC_PER_SEC) * NSEC_PER_SEC, now->boot_ns);
+    l->t1_ns = MAX(now->boot_ns, UINT64_C(1));
   }
   for (unsigned i = 0; i < l->n_addrs; i++)
     if (l->addrs[i].valid_until > now->boot_ns + NSEC_PER_SEC)

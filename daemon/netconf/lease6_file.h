@@ -13,14 +13,15 @@
 
 struct lease6 {
   struct dhcp6_lease lease;
-  struct dhcp6_params params; /* without time servers, which nobody uses */
+  struct dhcp6_params params;
 };
 
 /* The length; without a NUL behind it. Of cfg the client's identifier and that of its IA. */
 size_t lease6_file_format(const struct dhcp6_config *cfg, const struct lease_clock *now, const struct lease6 *l,
                           char buf[LEASE_FILE_MAX]);
 
-/* 0: ret is the lease, its times on the boot-time clock of now, without addresses that are over. -ESTALE: all of it is over,
+/* 0: ret is the lease, its times on the boot-time clock of now, without addresses that are over; one of another boot is to be
+ * renewed at once. -ESTALE: all of it is over,
  * or nobody can know. -EBADMSG: damaged, or another version. -EPERM: another client's. *ret_why is a clause for a person,
  * static, when it is not 0. */
 int lease6_file_parse(const char *text, size_t len, const struct dhcp6_config *cfg, const struct lease_clock *now,

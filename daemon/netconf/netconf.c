@@ -142,6 +142,7 @@ void netconf_link(struct netconf *n, bool up) {
 void netconf_resumed(struct netconf *n) {
   if (!n->link)
     return;
+  stack_if_forget_neighbours(n->iface);
   netconf_link(n, false);
   netconf_link(n, true);
 }

@@ -122,12 +122,10 @@ static void fixed_refused(struct netconf_ip4 *p, const char *why) {
                                              .next_ns = p->retry_ns});
 }
 
-/* An address that was in force is another host's now. Who is connected to it is told (RFC 5227 2.4), not to go on with the
- * other host. */
+/* An address that was in force is another host's now. */
 static void lose(struct netconf_ip4 *p, const uint8_t mac[6]) {
   if (p->origin == NULL)
     return;
-  stack_if_reset_ipv4(p->n->iface);
   if (is_lease(p->origin)) {
     dhcp4_client_conflict(p->dhcp);
     return;
@@ -201,6 +199,9 @@ static void on_guarded(void *arg, enum acd_action_kind what, const struct net_ad
     tell_defended(p, mac);
   } else if (what == ACD_ACT_LOST) {
     acd_client_count_conflict(p->probe);
+    /* Who is connected to it is told not to go on with the other host (RFC 5227 2.4). Not where a link that came back is
+     * perhaps another network, on which the address never was ours (verified). */
+    stack_if_reset_ipv4(p->n->iface);
     lose(p, mac);
   }
 }

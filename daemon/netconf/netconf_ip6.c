@@ -258,6 +258,8 @@ void netconf_ip6_link(struct netconf_ip6 *p, bool up) {
   slaac_link(&p->slaac, up, netconf_ip6_now(p), &s);
   netconf_ip6_run_slaac(p, &s);
   netconf_ip6_arm(p);
+  if (up && p->n->begun && !p->running && p->mode != NETCONF_IP6_OFF && p->mtu >= IP6_MTU_MIN)
+    (void)apply(p, &p->fixed); /* there was no room for it */
 }
 
 bool netconf_ip6_settled(const struct netconf_ip6 *p) {

@@ -11,8 +11,9 @@
 #include <stdio.h>
 
 #define IFNAME "net0"
-#define LEASE_FILE "lease-" IFNAME "-v4" /* lease_store.c */
 #define WALL_S UINT64_C(1700000000)      /* the time of day when the script begins */
+
+static const char *const lease_files[] = {"lease-" IFNAME "-v4", "lease-" IFNAME "-v6"}; /* lease_store.c */
 
 /* --- what happens ------------------------------------------------------------------------------------------------- */
 
@@ -180,19 +181,16 @@ void sim_state_close(struct sim *sim) {
   if (sim->state_dir[0] == '\0')
     return;
   _cleanup_close_ int dir = open_state(sim);
-  if (dir >= 0)
-    (void)unlinkat(dir, LEASE_FILE, 0);
+  for (size_t i = 0; dir >= 0 && i < ARRAY_SIZE(lease_files); i++)
+    (void)unlinkat(dir, lease_files[i], 0);
   (void)rmdir(sim->state_dir);
 }
 
-int sim_lease_file(struct sim *sim, enum fixture_lease_file what) {
+static int spoil(int dir, const char *name, enum fixture_lease_file what) {
   char b;
-  _cleanup_close_ int dir = sim->state_dir[0] != '\0' ? open_state(sim) : -1;
-  if (dir < 0)
-    return -ENOENT;
   if (what == FIXTURE_FILE_LOST)
-    return unlinkat(dir, LEASE_FILE, 0) < 0 ? -errno : 0;
-  _cleanup_close_ int fd = openat(dir, LEASE_FILE, O_RDWR | O_CLOEXEC);
+    return unlinkat(dir, name, 0) < 0 ? -errno : 0;
+  _cleanup_close_ int fd = openat(dir, name, O_RDWR | O_CLOEXEC);
   if (fd < 0)
     return -errno;
   off_t middle = lseek(fd, 0, SEEK_END) / 2;
@@ -200,4 +198,15 @@ int sim_lease_file(struct sim *sim, enum fixture_lease_file what) {
     return -EIO;
   b ^= 1;
   return pwrite(fd, &b, 1, middle) == 1 ? 0 : -EIO;
+}
+
+/* Of each family that has one. */
+int sim_lease_file(struct sim *sim, enum fixture_lease_file what) {
+  int r = -ENOENT;
+  _cleanup_close_ int dir = sim->state_dir[0] != '\0' ? open_state(sim) : -1;
+  for (size_t i = 0; dir >= 0 && i < ARRAY_SIZE(lease_files) && (r == 0 || r == -ENOENT); i++) {
+    int one = spoil(dir, lease_files[i], what);
+    r = one == -ENOENT ? r : one;
+  }
+  return r;
 }

@@ -43,6 +43,8 @@ void stack_if_clear_ipv4(struct stack_if *i);
 /* Before an address is given up to another host (RFC 5227 2.4): its TCP connections end as above, and their other ends are
  * told, while it is still ours to send from. */
 void stack_if_reset_ipv4(struct stack_if *i);
+/* Neighbours, gateways that did not answer, groups: all as after a link that was away. */
+void stack_if_forget_neighbours(struct stack_if *i);
 /* Lowers the family's MTU below the device's (DHCP option 26, RFC 4861 4.6.4), at once, for open connections too; a larger
  * one than the device's changes nothing. 0 lifts it. origin is shown, and not copied. -EINVAL: below 68 (RFC 791) or 1280
  * (RFC 8200 5), or no family. */

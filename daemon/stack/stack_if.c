@@ -251,6 +251,18 @@ static void set_link(struct stack_if *i, bool up) {
   }
 }
 
+void stack_if_forget_neighbours(struct stack_if *i) {
+  if (i->gone)
+    return;
+  stack_sync(i->s);
+  etharp_cleanup_netif(&i->netif);
+  stack_neigh6_clear(i);
+  memset(i->silent, 0, sizeof(i->silent));
+  stack_if_ask_gateway(i);
+  stack_mld_link_up(i);
+  stack_kick(i->s);
+}
+
 static void on_link(void *arg, bool up) {
   struct stack_if *i = arg;
   if (i->gone)

@@ -263,6 +263,7 @@ int stack_udp_send_by(struct stack_udp *u, const struct net_addr *from, const st
   if (!u->i || to->addr.family != AF_INET || net_addr_class(from) != NET_UNICAST || hop->family != AF_INET)
     return -EINVAL;
   ip_addr_t src = stack_to_lwip(from);
+  stack_sync(u->s); /* what that sends goes its own way */
   u->i->hop = *hop;
   r = send_on(u, &u->i->netif, &src, to, data, len);
   u->i->hop = (struct net_addr){0};

@@ -136,6 +136,28 @@ Test(dhcp6_ways, one_of_two_is_declined) {
   cr_assert_eq(r.m.state, DHCP6_BOUND);
 }
 
+/* The other one is not in force on a link that nobody has confirmed. */
+Test(dhcp6_ways, a_decline_while_confirming_is_no_confirmation) {
+  struct rig r = bound(100, 200);
+  timer(&r);
+  struct dhcp6_reply d = grant(&r, DHCP6_REPLY, "one", 100, 200);
+  d.addrs[d.n_addrs++] = (struct dhcp6_addr){addr(TWO), 100, 200};
+  receive(&r, &d);
+  link_to(&r, false);
+  link_to(&r, true);
+  timer(&r);
+  cr_assert_eq(r.m.state, DHCP6_CONFIRMING);
+  struct net_addr a = addr(ONE);
+  dhcp6_duplicate(&r.m, &a, r.now, &r.a);
+  settle(&r);
+  cr_assert_eq(r.m.state, DHCP6_DECLINING);
+  status(&r, "one", DHCP6_SUCCESS, false);
+  cr_assert_eq(r.m.state, DHCP6_CONFIRMING);
+  timer(&r);
+  status(&r, "any", DHCP6_NOT_ON_LINK, false);
+  cr_assert_eq(r.n_have, 0);
+}
+
 Test(dhcp6_ways, release) {
   struct rig r = bound(100, 200);
   cr_assert_eq(dhcp6_release(&r.m, r.now, &r.a), 0);

@@ -39,6 +39,8 @@ static struct lease6 full(void) {
     memset(l.params.search[l.params.n_search], 'a' + (int)l.params.n_search, NAMES_NAME_MAX - 1);
     l.params.search[l.params.n_search][NAMES_NAME_MAX - 1] = 0;
   }
+  for (; l.params.n_ntp < ARRAY_SIZE(l.params.ntp); l.params.n_ntp++)
+    l.params.ntp[l.params.n_ntp] = addr("2001:db8:1111:2222:3333:4444:5555:123");
   return l;
 }
 static size_t written(char buf[LEASE_FILE_MAX], const struct lease6 *l) {
@@ -78,6 +80,7 @@ Test(lease6_file, all_of_it_comes_back) {
   l.lease.addrs[0] = (struct dhcp6_lease_addr){addr("2001:db8::1"), DHCP6_NEVER, DHCP6_NEVER};
   len = written(buf, &l);
   cr_assert_eq(parse(buf, len, clock_at(false, 5, WALL + 1000000))->r, 0, "for ever, in another boot too");
+  l.lease.t1_ns = 5 * S; /* but asked for at once */
   cr_assert(same(&got.l.lease, &l.lease));
 }
 
@@ -101,15 +104,15 @@ Test(lease6_file, time_across_boots) {
   cr_assert_eq(parse(buf, len, clock_at(false, 30, WALL + 100))->r, 0);
   cr_assert_eq(got.l.lease.addrs[0].valid_until, (30 + 1000 - 101) * S, "never longer than it was");
   cr_assert_eq(got.l.lease.addrs[0].preferred_until, (30 + 600 - 101) * S);
-  cr_assert_eq(got.l.lease.t1_ns, (30 + 500 - 101) * S);
+  cr_assert_eq(got.l.lease.t1_ns, 30 * S, "asked for at once");
+  cr_assert_eq(got.l.lease.t2_ns, (30 + 800 - 101) * S);
   cr_assert_eq(parse(buf, len, clock_at(false, 30, WALL + 700))->r, 0);
-  cr_assert_eq(got.l.lease.t1_ns, 30 * S, "it is time");
   cr_assert_eq(parse(buf, len, clock_at(false, 30, WALL + 1100))->r, -ESTALE);
   cr_assert_eq(parse(buf, len, clock_at(false, 30, WALL - 2))->r, 0, "rounding");
   cr_assert_eq(parse(buf, len, clock_at(false, 30, WALL - 3))->r, -ESTALE);
   cr_assert_str_eq(got.why, "the time of day is behind it: its end is unknown");
   cr_assert_eq(parse(buf, len, clock_at(true, 999, WALL + 100))->r, 0, "the same boot cannot be before: it is another");
-  cr_assert_eq(got.l.lease.t1_ns, (999 + 500 - 101) * S);
+  cr_assert_eq(got.l.lease.t1_ns, 999 * S);
 }
 
 Test(lease6_file, foreign) {
