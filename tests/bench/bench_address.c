@@ -36,16 +36,16 @@ static void wait_kernel(const char *ifname) {
   (void)close(fd);
 }
 
-static void pause_ms(void) { (void)usleep(1000); }
+static void pause_briefly(void) { (void)usleep(200); }
 
-static int any_event(const struct capnet_status_event *event, void *user) {
-  (void)event;
+/* Ends the watch when the address of a lease is in force. */
+static int preferred(const struct capnet_status_event *event, void *user) {
   (void)user;
-  return 1;
+  return strstr(event->text, " preferred (dhcp)") != NULL;
 }
 
-/* Status lists what is in force, and only a DHCP client is configured. Events say when to look, as rtnetlink does for the
- * kernel's; one that came between the look and the watch is made up for in 5 ms. */
+/* Status lists what is in force, and only a DHCP client is configured. Its events say when that changes, as rtnetlink does for
+ * the kernel's; one that came between the look and the watch is made up for in 5 ms. */
 static void wait_capnet(void) {
   static const char *const sections[] = {"interfaces"};
   struct capnet_error err;
@@ -53,7 +53,7 @@ static void wait_capnet(void) {
   (void)printf("ready\n");
   (void)fflush(stdout);
   while (capnet_open(BENCH_GRANT, BENCH_GRANT, "status", BENCH_TIMEOUT_MS, &cap, &err) < 0) {
-    pause_ms();
+    pause_briefly();
   }
   for (bool found = false; !found;) {
     char *json = NULL;
@@ -64,7 +64,7 @@ static void wait_capnet(void) {
     found = found && !strstr(json, "\"tentative\"");
     free(json);
     if (!found) {
-      (void)capnet_status_watch(cap, sections, 1, 5, any_event, NULL, &err);
+      found = capnet_status_watch(cap, sections, 1, 5, preferred, NULL, &err) == 1;
     }
   }
   capnet_close(cap);
