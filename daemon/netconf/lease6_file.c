@@ -13,18 +13,8 @@
 
 /* --- out ---------------------------------------------------------------------------------------------------------- */
 
-_printf_(2, 3) static void put(struct lease_text *o, const char *fmt, ...) {
-  va_list ap;
-  va_start(ap, fmt);
-  lease_text_vput(o, fmt, ap);
-  va_end(ap);
-}
-
 static void put_duid(struct lease_text *o, const char *key, const struct dhcp6_duid *d) {
-  put(o, "%s ", key);
-  for (size_t i = 0; i < MIN(d->len, sizeof(d->b)); i++)
-    put(o, "%02x", d->b[i]);
-  put(o, "\n");
+  lease_text_put_hex(o, key, d->b, MIN(d->len, sizeof(d->b)));
 }
 
 static const char *time_text(uint64_t t, char buf[24]) {
@@ -37,11 +27,11 @@ static const char *time_text(uint64_t t, char buf[24]) {
 static void put_lease(struct lease_text *o, const struct dhcp6_lease *l) {
   char addr[NET_ADDR_STRLEN], one[24], other[24];
   put_duid(o, "server", &l->server);
-  put(o, "from %s\n", net_addr_format(&l->from, addr));
-  put(o, "t1-boot %s\n", time_text(l->t1_ns, one));
-  put(o, "t2-boot %s\n", time_text(l->t2_ns, one));
+  lease_text_put(o, "from %s\n", net_addr_format(&l->from, addr));
+  lease_text_put(o, "t1-boot %s\n", time_text(l->t1_ns, one));
+  lease_text_put(o, "t2-boot %s\n", time_text(l->t2_ns, one));
   for (unsigned i = 0; i < l->n_addrs; i++)
-    put(o, "address %s %s %s\n", net_addr_format(&l->addrs[i].addr, addr), time_text(l->addrs[i].preferred_until, one),
+    lease_text_put(o, "address %s %s %s\n", net_addr_format(&l->addrs[i].addr, addr), time_text(l->addrs[i].preferred_until, one),
         time_text(l->addrs[i].valid_until, other));
 }
 
@@ -49,19 +39,17 @@ size_t lease6_file_format(const struct dhcp6_config *cfg, const struct lease_clo
                           char buf[LEASE_FILE_MAX]) {
   struct lease_text o = {.buf = buf};
   char addr[NET_ADDR_STRLEN];
-  put(&o, VERSION_LINE);
+  lease_text_put(&o, VERSION_LINE);
   put_duid(&o, "duid", &cfg->duid);
-  put(&o, "iaid %" PRIu32 "\n", cfg->iaid);
-  if (now->boot_id[0] != 0)
-    put(&o, "boot-id %s\n", now->boot_id);
-  put(&o, "written-boot %" PRIu64 "\nwritten %" PRIu64 "\n", now->boot_ns, now->wall_s);
+  lease_text_put(&o, "iaid %" PRIu32 "\n", cfg->iaid);
+  lease_text_put_clock(&o, now);
   put_lease(&o, &l->lease);
   for (unsigned i = 0; i < l->params.n_dns; i++)
-    put(&o, "dns %s\n", net_addr_format(&l->params.dns[i], addr));
+    lease_text_put(&o, "dns %s\n", net_addr_format(&l->params.dns[i], addr));
   for (unsigned i = 0; i < l->params.n_search; i++)
-    put(&o, "search %s\n", l->params.search[i]);
+    lease_text_put(&o, "search %s\n", l->params.search[i]);
   for (unsigned i = 0; i < l->params.n_ntp; i++)
-    put(&o, "ntp %s\n", net_addr_format(&l->params.ntp[i], addr));
+    lease_text_put(&o, "ntp %s\n", net_addr_format(&l->params.ntp[i], addr));
   lease_text_end(&o);
   return o.len;
 }
@@ -71,21 +59,11 @@ size_t lease6_file_format(const struct dhcp6_config *cfg, const struct lease_clo
 struct in {
   struct dhcp6_duid duid;
   uint64_t iaid;
-  char boot_id[LEASE_BOOT_ID_MAX];
-  uint64_t written_ns, written_s;
+  struct lease_clock written;
   struct lease6 l;
 };
 
-static int get_duid(const char *s, struct dhcp6_duid *d) {
-  static const char digits[] = "0123456789abcdef";
-  size_t n = strlen(s) / 2;
-  if (strlen(s) % 2 != 0 || n == 0 || n > sizeof(d->b) || strspn(s, digits) != 2 * n)
-    return -EBADMSG;
-  for (size_t i = 0; i < n; i++)
-    d->b[i] = (uint8_t)((strchr(digits, s[2 * i]) - digits) << 4 | (strchr(digits, s[2 * i + 1]) - digits));
-  d->len = n;
-  return 0;
-}
+static int get_duid(const char *s, struct dhcp6_duid *d) { return lease_text_hex(s, d->b, sizeof(d->b), &d->len); }
 
 static int get_addr(const char *s, bool link_local, struct net_addr *ret) {
   struct net_addr a;
@@ -126,52 +104,24 @@ static int get_lease_addr(const char *s, struct dhcp6_lease *l) {
   return 0;
 }
 
-static int get_dns(const char *s, struct dhcp6_params *p) {
-  if (p->n_dns >= NAMES_SERVERS_MAX)
+static int get_addr_list(const char *s, struct net_addr *list, unsigned *n, unsigned max) {
+  if (*n >= max)
     return -EBADMSG;
-  int r = get_addr(s, true, &p->dns[p->n_dns]);
-  p->n_dns += r == 0;
+  int r = get_addr(s, true, &list[*n]);
+  *n += r == 0;
   return r;
-}
-
-static int get_ntp(const char *s, struct dhcp6_params *p) {
-  if (p->n_ntp >= ARRAY_SIZE(p->ntp))
-    return -EBADMSG;
-  int r = get_addr(s, true, &p->ntp[p->n_ntp]);
-  p->n_ntp += r == 0;
-  return r;
-}
-
-/* As the codec makes them: lower case letters, digits, '-', '_' and dots. */
-static int get_search(const char *s, struct dhcp6_params *p) {
-  size_t n = strlen(s);
-  if (n == 0 || n >= NAMES_NAME_MAX || p->n_search >= NAMES_SEARCH_MAX ||
-      strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != n)
-    return -EBADMSG;
-  memcpy(p->search[p->n_search++], s, n + 1);
-  return 0;
-}
-
-static int get_boot_id(const char *s, struct in *in) {
-  if (strlen(s) >= sizeof(in->boot_id))
-    return -EBADMSG;
-  strcpy(in->boot_id, s);
-  return 0;
 }
 
 static int get_line(void *arg, const char *key, const char *value) {
   struct in *in = arg;
   struct lease6 *l = &in->l;
+  int r;
+  if (lease_text_clock(key, value, &in->written, &r))
+    return r;
   if (strcmp(key, "duid") == 0)
     return get_duid(value, &in->duid);
   if (strcmp(key, "iaid") == 0)
     return lease_text_u64(value, &in->iaid);
-  if (strcmp(key, "boot-id") == 0)
-    return get_boot_id(value, in);
-  if (strcmp(key, "written-boot") == 0)
-    return lease_text_u64(value, &in->written_ns);
-  if (strcmp(key, "written") == 0)
-    return lease_text_u64(value, &in->written_s);
   if (strcmp(key, "server") == 0)
     return get_duid(value, &l->lease.server);
   if (strcmp(key, "from") == 0)
@@ -183,10 +133,10 @@ static int get_line(void *arg, const char *key, const char *value) {
   if (strcmp(key, "address") == 0)
     return get_lease_addr(value, &l->lease);
   if (strcmp(key, "dns") == 0)
-    return get_dns(value, &l->params);
+    return get_addr_list(value, l->params.dns, &l->params.n_dns, ARRAY_SIZE(l->params.dns));
   if (strcmp(key, "ntp") == 0)
-    return get_ntp(value, &l->params);
-  return strcmp(key, "search") == 0 ? get_search(value, &l->params) : -EBADMSG;
+    return get_addr_list(value, l->params.ntp, &l->params.n_ntp, ARRAY_SIZE(l->params.ntp));
+  return strcmp(key, "search") == 0 ? lease_text_search(value, l->params.search, &l->params.n_search) : -EBADMSG;
 }
 
 static bool whole(const struct in *in) {
@@ -207,28 +157,28 @@ static uint64_t moved(uint64_t t, uint64_t written_ns, uint64_t passed_ns, uint6
 
 static void move(struct in *in, uint64_t passed_ns, uint64_t now_ns) {
   struct dhcp6_lease *l = &in->l.lease;
-  l->t1_ns = moved(l->t1_ns, in->written_ns, passed_ns, now_ns);
-  l->t2_ns = moved(l->t2_ns, in->written_ns, passed_ns, now_ns);
+  l->t1_ns = moved(l->t1_ns, in->written.boot_ns, passed_ns, now_ns);
+  l->t2_ns = moved(l->t2_ns, in->written.boot_ns, passed_ns, now_ns);
   for (unsigned i = 0; i < l->n_addrs; i++) {
     struct dhcp6_lease_addr *a = &l->addrs[i];
-    a->preferred_until = moved(a->preferred_until, in->written_ns, passed_ns, now_ns);
-    a->valid_until = moved(a->valid_until, in->written_ns, passed_ns, now_ns);
+    a->preferred_until = moved(a->preferred_until, in->written.boot_ns, passed_ns, now_ns);
+    a->valid_until = moved(a->valid_until, in->written.boot_ns, passed_ns, now_ns);
   }
 }
 
 /* Moves the times to the clock of now, and leaves out what is over. */
 static int place(struct in *in, const struct lease_clock *now, const char **ret_why) {
   struct dhcp6_lease *l = &in->l.lease;
-  bool same_boot = in->boot_id[0] != 0 && strcmp(in->boot_id, now->boot_id) == 0 && now->boot_ns >= in->written_ns;
+  bool same_boot = lease_clock_same_boot(&in->written, now);
   unsigned n = 0;
-  if (!same_boot && now->wall_s + LEASE_CLOCK_SLACK_S < in->written_s) {
+  if (!same_boot && lease_clock_behind(&in->written, now)) {
     *ret_why = "the time of day is behind it: its end is unknown";
     return -ESTALE;
   }
-  /* Rounded up: a second too early does no harm. The time of day may have stood still while we were off, and a server
+  /* The time of day may have stood still while we were off, and a server
    * confirms the link, not the lease (RFC 8415 18.3.3): it is asked for it at once. */
   if (!same_boot) {
-    uint64_t passed_s = now->wall_s > in->written_s ? now->wall_s - in->written_s + 1 : 1;
+    uint64_t passed_s = lease_clock_passed_s(&in->written, now);
     move(in, MIN(passed_s, UINT64_MAX / NSEC_PER_SEC) * NSEC_PER_SEC, now->boot_ns);
     l->t1_ns = MAX(now->boot_ns, UINT64_C(1));
   }

@@ -12,33 +12,23 @@
 
 /* --- out ---------------------------------------------------------------------------------------------------------- */
 
-_printf_(2, 3) static void put(struct lease_text *o, const char *fmt, ...) {
-  va_list ap;
-  va_start(ap, fmt);
-  lease_text_vput(o, fmt, ap);
-  va_end(ap);
-}
-
 static void put_addr(struct lease_text *o, const char *key, const struct net_addr *a) {
   char text[NET_ADDR_STRLEN];
   if (a->family != 0)
-    put(o, "%s %s\n", key, net_addr_format(a, text));
+    lease_text_put(o, "%s %s\n", key, net_addr_format(a, text));
 }
 
 static void put_who(struct lease_text *o, const struct dhcp4_identity *who) {
   char mac[NET_MAC_STRLEN];
-  put(o, "mac %s\n", net_mac_format(who->mac, mac));
+  lease_text_put(o, "mac %s\n", net_mac_format(who->mac, mac));
   if (who->client_id_len == 0)
     return;
-  put(o, "client-id ");
-  for (size_t i = 0; i < MIN(who->client_id_len, sizeof(who->client_id)); i++)
-    put(o, "%02x", who->client_id[i]);
-  put(o, "\n");
+  lease_text_put_hex(o, "client-id", who->client_id, MIN(who->client_id_len, sizeof(who->client_id)));
 }
 
 static void put_params(struct lease_text *o, const struct dhcp4_params *p) {
   char prefix[NET_PREFIX_STRLEN], addr[NET_ADDR_STRLEN];
-  put(o, "address %s/%u\n", net_addr_format(&p->addr, addr), p->prefix_len);
+  lease_text_put(o, "address %s/%u\n", net_addr_format(&p->addr, addr), p->prefix_len);
   put_addr(o, "gateway", &p->gateway);
   for (unsigned i = 0; i < p->n_spares; i++)
     put_addr(o, "spare-gateway", &p->spares[i]);
@@ -49,26 +39,24 @@ static void put_params(struct lease_text *o, const struct dhcp4_params *p) {
   for (unsigned i = 0; i < p->n_ntp; i++)
     put_addr(o, "ntp", &p->ntp[i]);
   for (unsigned i = 0; i < p->n_routes; i++)
-    put(o, "route %s %s\n", net_prefix_format(&p->routes[i].dst, prefix),
+    lease_text_put(o, "route %s %s\n", net_prefix_format(&p->routes[i].dst, prefix),
         p->routes[i].gateway.family != 0 ? net_addr_format(&p->routes[i].gateway, addr) : "link");
   if (p->search_present)
-    put(o, "search-list 1\n");
+    lease_text_put(o, "search-list 1\n");
   for (unsigned i = 0; i < p->n_search; i++)
-    put(o, "search %s\n", p->search[i]);
+    lease_text_put(o, "search %s\n", p->search[i]);
   if (p->mtu != 0)
-    put(o, "mtu %u\n", p->mtu);
+    lease_text_put(o, "mtu %u\n", p->mtu);
 }
 
 size_t lease_file_format(const struct dhcp4_identity *who, const struct lease_clock *now, const struct dhcp4_lease *l,
                          char buf[LEASE_FILE_MAX]) {
   struct lease_text o = {.buf = buf};
-  put(&o, VERSION_LINE);
+  lease_text_put(&o, VERSION_LINE);
   put_who(&o, who);
-  if (now->boot_id[0] != 0)
-    put(&o, "boot-id %s\n", now->boot_id);
-  put(&o, "written-boot %" PRIu64 "\nwritten %" PRIu64 "\n", now->boot_ns, now->wall_s);
+  lease_text_put_clock(&o, now);
   if (l->expiry_ns != 0)
-    put(&o, "t1-boot %" PRIu64 "\nt2-boot %" PRIu64 "\nend-boot %" PRIu64 "\n", l->t1_ns, l->t2_ns, l->expiry_ns);
+    lease_text_put(&o, "t1-boot %" PRIu64 "\nt2-boot %" PRIu64 "\nend-boot %" PRIu64 "\n", l->t1_ns, l->t2_ns, l->expiry_ns);
   put_params(&o, &l->params);
   lease_text_end(&o);
   return o.len;
@@ -78,8 +66,7 @@ size_t lease_file_format(const struct dhcp4_identity *who, const struct lease_cl
 
 struct in {
   struct dhcp4_identity who;
-  char boot_id[LEASE_BOOT_ID_MAX];
-  uint64_t written_ns, written_s;
+  struct lease_clock written;
   struct dhcp4_lease lease;
 };
 
@@ -100,17 +87,6 @@ static int get_addr_list(const char *s, struct net_addr *list, unsigned *n, unsi
   int r = get_addr(s, &list[*n]);
   *n += r == 0;
   return r;
-}
-
-static int get_hex(const char *s, struct dhcp4_identity *who) {
-  static const char digits[] = "0123456789abcdef";
-  size_t n = strlen(s) / 2;
-  if (strlen(s) % 2 != 0 || n == 0 || n > sizeof(who->client_id) || strspn(s, digits) != 2 * n)
-    return -EBADMSG;
-  for (size_t i = 0; i < n; i++)
-    who->client_id[i] = (uint8_t)((strchr(digits, s[2 * i]) - digits) << 4 | (strchr(digits, s[2 * i + 1]) - digits));
-  who->client_id_len = n;
-  return 0;
 }
 
 static int get_host(const char *s, struct dhcp4_params *p) {
@@ -151,28 +127,11 @@ static int get_route(const char *s, struct dhcp4_params *p) {
   return 0;
 }
 
-/* As the codec makes them: lower case letters, digits, '-', '_' and dots. */
-static int get_search(const char *s, struct dhcp4_params *p) {
-  size_t n = strlen(s);
-  if (n == 0 || n >= NAMES_NAME_MAX || p->n_search >= NAMES_SEARCH_MAX ||
-      strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != n)
-    return -EBADMSG;
-  memcpy(p->search[p->n_search++], s, n + 1);
-  return 0;
-}
-
 static int get_mtu(const char *s, struct dhcp4_params *p) {
   uint64_t v;
   if (lease_text_u64(s, &v) < 0 || v < DHCP4_MTU_MIN || v > UINT16_MAX)
     return -EBADMSG;
   p->mtu = (uint16_t)v;
-  return 0;
-}
-
-static int get_text(const char *s, char *into, size_t size) {
-  if (strlen(s) >= size)
-    return -EBADMSG;
-  strcpy(into, s);
   return 0;
 }
 
@@ -194,7 +153,7 @@ static int get_params(const char *key, const char *value, struct dhcp4_params *p
   if (strcmp(key, "route") == 0)
     return get_route(value, p);
   if (strcmp(key, "search") == 0)
-    return get_search(value, p);
+    return lease_text_search(value, p->search, &p->n_search);
   if (strcmp(key, "search-list") == 0) {
     p->search_present = true;
     return 0;
@@ -204,16 +163,13 @@ static int get_params(const char *key, const char *value, struct dhcp4_params *p
 
 static int get_line(void *arg, const char *key, const char *value) {
   struct in *in = arg;
+  int r;
+  if (lease_text_clock(key, value, &in->written, &r))
+    return r;
   if (strcmp(key, "mac") == 0)
     return net_mac_parse(value, in->who.mac);
   if (strcmp(key, "client-id") == 0)
-    return get_hex(value, &in->who);
-  if (strcmp(key, "boot-id") == 0)
-    return get_text(value, in->boot_id, sizeof(in->boot_id));
-  if (strcmp(key, "written-boot") == 0)
-    return lease_text_u64(value, &in->written_ns);
-  if (strcmp(key, "written") == 0)
-    return lease_text_u64(value, &in->written_s);
+    return lease_text_hex(value, in->who.client_id, sizeof(in->who.client_id), &in->who.client_id_len);
   if (strcmp(key, "t1-boot") == 0)
     return lease_text_u64(value, &in->lease.t1_ns);
   if (strcmp(key, "t2-boot") == 0)
@@ -244,15 +200,12 @@ static int place(struct in *in, const struct lease_clock *now, bool *ret_live, c
   *ret_live = true;
   if (l->expiry_ns == 0)
     return 0;
-  bool same_boot = in->boot_id[0] != 0 && strcmp(in->boot_id, now->boot_id) == 0 && now->boot_ns >= in->written_ns;
-  if (!same_boot) {
-    uint64_t length = minus(l->expiry_ns, in->written_ns), aged;
-    if (now->wall_s + LEASE_CLOCK_SLACK_S < in->written_s) {
+  if (!lease_clock_same_boot(&in->written, now)) {
+    uint64_t length = minus(l->expiry_ns, in->written.boot_ns), aged = lease_clock_passed_s(&in->written, now);
+    if (lease_clock_behind(&in->written, now)) {
       *ret_live = false;
       *ret_why = "the time of day is behind it: its end is unknown";
     }
-    /* Rounded up: a second too early does no harm. */
-    aged = now->wall_s > in->written_s ? now->wall_s - in->written_s + 1 : 1;
     uint64_t left = aged >= length / NSEC_PER_SEC + 1 ? 0 : minus(length, aged * NSEC_PER_SEC);
     uint64_t expiry = now->boot_ns + left;
     l->t1_ns = minus(expiry, l->expiry_ns - l->t1_ns);

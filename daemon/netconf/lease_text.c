@@ -3,11 +3,9 @@
  */
 #include "netconf/lease_text.h"
 
-#include "base/resolvconf.h"
-#include "base/util.h"
-
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 
 void lease_clock_read(uint64_t boot_ns, uint64_t wall_s, struct lease_clock *ret) {
@@ -15,6 +13,18 @@ void lease_clock_read(uint64_t boot_ns, uint64_t wall_s, struct lease_clock *ret
   _cleanup_close_ int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
   ssize_t n = fd >= 0 ? read(fd, ret->boot_id, sizeof(ret->boot_id) - 1) : -1;
   ret->boot_id[n == LEASE_BOOT_ID_MAX - 1 ? n : 0] = 0;
+}
+
+bool lease_clock_same_boot(const struct lease_clock *written, const struct lease_clock *now) {
+  return written->boot_id[0] != 0 && strcmp(written->boot_id, now->boot_id) == 0 && now->boot_ns >= written->boot_ns;
+}
+
+uint64_t lease_clock_passed_s(const struct lease_clock *written, const struct lease_clock *now) {
+  return now->wall_s > written->wall_s ? now->wall_s - written->wall_s + 1 : 1;
+}
+
+bool lease_clock_behind(const struct lease_clock *written, const struct lease_clock *now) {
+  return now->wall_s + LEASE_CLOCK_SLACK_S < written->wall_s;
 }
 
 /* FNV-1a, 64 bits: against accidents, not against people who can write here. */
@@ -27,14 +37,29 @@ static uint64_t sum_of(const char *text, size_t len) {
 
 /* --- out ---------------------------------------------------------------------------------------------------------- */
 
-void lease_text_vput(struct lease_text *o, const char *fmt, va_list ap) {
+void lease_text_put(struct lease_text *o, const char *fmt, ...) {
+  va_list ap;
+  va_start(ap, fmt);
   int n = vsnprintf(o->buf + o->len, LEASE_FILE_MAX - o->len, fmt, ap);
+  va_end(ap);
   o->len = MIN(o->len + (size_t)MAX(n, 0), (size_t)LEASE_FILE_MAX - 1);
 }
 
+void lease_text_put_hex(struct lease_text *o, const char *key, const uint8_t *b, size_t len) {
+  lease_text_put(o, "%s ", key);
+  for (size_t i = 0; i < len; i++)
+    lease_text_put(o, "%02x", b[i]);
+  lease_text_put(o, "\n");
+}
+
+void lease_text_put_clock(struct lease_text *o, const struct lease_clock *now) {
+  if (now->boot_id[0] != 0)
+    lease_text_put(o, "boot-id %s\n", now->boot_id);
+  lease_text_put(o, "written-boot %" PRIu64 "\nwritten %" PRIu64 "\n", now->boot_ns, now->wall_s);
+}
+
 void lease_text_end(struct lease_text *o) {
-  int n = snprintf(o->buf + o->len, LEASE_FILE_MAX - o->len, "sum %016" PRIx64 "\n", sum_of(o->buf, o->len));
-  o->len = MIN(o->len + (size_t)MAX(n, 0), (size_t)LEASE_FILE_MAX - 1);
+  lease_text_put(o, "sum %016" PRIx64 "\n", sum_of(o->buf, o->len));
 }
 
 /* --- in ----------------------------------------------------------------------------------------------------------- */
@@ -50,6 +75,41 @@ int lease_text_u64(const char *s, uint64_t *ret) {
   }
   *ret = v;
   return 0;
+}
+
+int lease_text_hex(const char *s, uint8_t *b, size_t max, size_t *ret_len) {
+  static const char digits[] = "0123456789abcdef";
+  size_t n = strlen(s) / 2;
+  if (strlen(s) % 2 != 0 || n == 0 || n > max || strspn(s, digits) != 2 * n)
+    return -EBADMSG;
+  for (size_t i = 0; i < n; i++)
+    b[i] = (uint8_t)((strchr(digits, s[2 * i]) - digits) << 4 | (strchr(digits, s[2 * i + 1]) - digits));
+  *ret_len = n;
+  return 0;
+}
+
+int lease_text_search(const char *s, char (*list)[NAMES_NAME_MAX], unsigned *n) {
+  size_t len = strlen(s);
+  if (len == 0 || len >= NAMES_NAME_MAX || *n >= NAMES_SEARCH_MAX ||
+      strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != len)
+    return -EBADMSG;
+  memcpy(list[(*n)++], s, len + 1);
+  return 0;
+}
+
+bool lease_text_clock(const char *key, const char *value, struct lease_clock *written, int *ret) {
+  if (strcmp(key, "boot-id") == 0) {
+    *ret = strlen(value) < sizeof(written->boot_id) ? 0 : -EBADMSG;
+    if (*ret == 0)
+      strcpy(written->boot_id, value);
+  } else if (strcmp(key, "written-boot") == 0) {
+    *ret = lease_text_u64(value, &written->boot_ns);
+  } else if (strcmp(key, "written") == 0) {
+    *ret = lease_text_u64(value, &written->wall_s);
+  } else {
+    return false;
+  }
+  return true;
 }
 
 int lease_text_check(const char *text, size_t len, const char *version, size_t *ret_len, const char **ret_why) {

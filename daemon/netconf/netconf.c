@@ -81,6 +81,18 @@ uint32_t netconf_random(struct netconf *n) {
   return v;
 }
 
+void netconf_lease_clock(const struct netconf *n, struct lease_clock *ret) {
+  uint64_t wall_s = n->cfg.wall_s != NULL ? n->cfg.wall_s(n->cfg.wall_arg) : clock_wall_us() / 1000000;
+  lease_clock_read(loop_now(n->loop, CLOCK_ID_BOOT), wall_s, ret);
+}
+
+const char *netconf_lease_unreadable(ssize_t error) {
+  if (error == -ENOENT)
+    return NULL;
+  return error == -EFBIG ? "the file of the last lease is ignored: it is too long"
+                         : "the file of the last lease cannot be read";
+}
+
 /* --- life --------------------------------------------------------------------------------------------------------- */
 
 static void on_begin(void *arg) {

@@ -34,12 +34,6 @@ void ip4_bring(struct netconf_ip4 *p, const struct dhcp4_params *params) {
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-static void clock_read(const struct netconf_ip4 *p, struct lease_clock *ret) {
-  const struct netconf_config *cfg = &p->n->cfg;
-  uint64_t wall_s = cfg->wall_s != NULL ? cfg->wall_s(cfg->wall_arg) : clock_wall_us() / 1000000;
-  lease_clock_read(loop_now(p->n->loop, CLOCK_ID_BOOT), wall_s, ret);
-}
-
 static void identity(const struct netconf_ip4 *p, struct dhcp4_identity *ret) {
   const struct netconf_config *cfg = &p->n->cfg;
   struct stack_if_info info;
@@ -55,13 +49,6 @@ static void identity(const struct netconf_ip4 *p, struct dhcp4_identity *ret) {
     duid_client_id(info.mac, ret->client_id);
     ret->client_id_len = DUID_CLIENT_ID_LEN;
   }
-}
-
-static const char *unreadable(ssize_t error) {
-  if (error == -ENOENT)
-    return NULL;
-  return error == -EFBIG ? "the file of the last lease is ignored: it is too long"
-                         : "the file of the last lease cannot be read";
 }
 
 static const char *refused(int error, const char *why) {
@@ -86,14 +73,14 @@ int ip4_store_open(struct netconf_ip4 *p) {
     return -ENOMEM;
   ssize_t len = lease_store_read(p->store, text, LEASE_FILE_MAX);
   if (len < 0) {
-    p->memory_why = unreadable(len);
+    p->memory_why = netconf_lease_unreadable(len);
     return 0;
   }
   struct dhcp4_identity who;
   struct lease_clock now;
   const char *why;
   identity(p, &who);
-  clock_read(p, &now);
+  netconf_lease_clock(p->n, &now);
   r = lease_file_parse(text, (size_t)len, &who, &now, &p->memory, &p->remembered_live, &why);
   p->remembered = r == 0 || r == -ESTALE;
   p->remembered_ask = r == 0;
@@ -108,7 +95,7 @@ static void save(struct netconf_ip4 *p, const struct dhcp4_lease *l) {
   _cleanup_free_ char *text = malloc(LEASE_FILE_MAX);
   if (text == NULL)
     return;
-  clock_read(p, &now);
+  netconf_lease_clock(p->n, &now);
   size_t len = lease_file_format(&dhcp4_client_machine(p->dhcp)->cfg.id, &now, l, text);
   lease_store_write(p->store, text, len);
 }

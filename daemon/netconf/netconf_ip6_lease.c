@@ -6,12 +6,6 @@
 
 #include "base/util.h"
 
-static void clock_read(const struct netconf_ip6 *p, struct lease_clock *ret) {
-  const struct netconf_config *cfg = &p->n->cfg;
-  uint64_t wall_s = cfg->wall_s != NULL ? cfg->wall_s(cfg->wall_arg) : clock_wall_us() / 1000000;
-  lease_clock_read(netconf_ip6_now(p), wall_s, ret);
-}
-
 /* Events carry static strings, so each is written out. */
 static const char *refused(int error) {
   if (error == -EPERM)
@@ -27,7 +21,7 @@ static void take_up(struct netconf_ip6 *p, const char *text, size_t len) {
   _cleanup_free_ struct lease6 *l = malloc(sizeof(*l));
   if (l == NULL)
     return;
-  clock_read(p, &now);
+  netconf_lease_clock(p->n, &now);
   int r = lease6_file_parse(text, len, &p->dhcp.cfg, &now, l, &why);
   if (r < 0) {
     p->dhcp.memory_why = refused(r);
@@ -49,9 +43,8 @@ int netconf_ip6_lease_open(struct netconf_ip6 *p) {
   ssize_t len = lease_store_read(p->store, text, LEASE_FILE_MAX);
   if (len >= 0)
     take_up(p, text, (size_t)len);
-  else if (len != -ENOENT)
-    p->dhcp.memory_why = len == -EFBIG ? "the file of the last lease is ignored: it is too long"
-                                       : "the file of the last lease cannot be read";
+  else
+    p->dhcp.memory_why = netconf_lease_unreadable(len);
   return 0;
 }
 
@@ -62,7 +55,7 @@ static void write_file(struct netconf_ip6 *p) {
   if (text == NULL || l == NULL)
     return;
   *l = (struct lease6){p->dhcp.lease, p->dhcp.params};
-  clock_read(p, &now);
+  netconf_lease_clock(p->n, &now);
   size_t len = lease6_file_format(&p->dhcp.cfg, &now, l, text);
   lease_store_write(p->store, text, len);
 }

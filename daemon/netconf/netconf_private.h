@@ -6,6 +6,7 @@
 #ifndef CAPNET_NETCONF_PRIVATE_H
 #define CAPNET_NETCONF_PRIVATE_H
 
+#include "netconf/lease_text.h"
 #include "netconf/netconf.h"
 
 struct netconf {
@@ -41,6 +42,10 @@ void netconf_tell_address(struct netconf *n, const struct net_addr *addr, uint8_
                           const char *state, const char *reason); /* a short form of it */
 void netconf_changed(struct netconf *n); /* what a part brings is another: merged and told in this turn */
 uint32_t netconf_random(struct netconf *n);
+
+/* netconf.c, for the files of leases: the clocks, and why one cannot be read, static (NULL: there is none). */
+void netconf_lease_clock(const struct netconf *n, struct lease_clock *ret);
+const char *netconf_lease_unreadable(ssize_t error);
 
 /* netconf_ip4.c: a configured address, DHCP, and which of them is in force. _new does nothing to the stack yet. */
 int netconf_ip4_new(struct netconf *n, struct netconf_ip4 **ret);

@@ -143,13 +143,6 @@ Test(lease6_file, damaged_everywhere) {
   cr_assert_eq(parse(buf, len, now)->r, 0);
 }
 
-_printf_(2, 3) static void put(struct lease_text *o, const char *fmt, ...) {
-  va_list ap;
-  va_start(ap, fmt);
-  lease_text_vput(o, fmt, ap);
-  va_end(ap);
-}
-
 /* With a right sum; one line is another, or there twice, or not at all. */
 Test(lease6_file, lines_that_make_no_sense) {
   static const char *const good[] = {"duid 000401020304", "iaid 2309737967", "written-boot 1000", "written 1700000000", "server 0a",
@@ -167,11 +160,11 @@ Test(lease6_file, lines_that_make_no_sense) {
   struct lease_clock now = clock_at(true, 1000, WALL);
   for (size_t i = 0; i <= ARRAY_SIZE(bad); i++) {
     struct lease_text o = {.buf = buf};
-    put(&o, "capnet-lease6 1\n");
+    lease_text_put(&o, "capnet-lease6 1\n");
     for (unsigned k = 0; k < ARRAY_SIZE(good); k++) {
       const char *line = i < ARRAY_SIZE(bad) && bad[i].at == k ? bad[i].line : good[k];
       if (line != NULL)
-        put(&o, "%s\n", line);
+        lease_text_put(&o, "%s\n", line);
     }
     lease_text_end(&o);
     int r = parse(buf, o.len, now)->r;
