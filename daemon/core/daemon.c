@@ -125,19 +125,25 @@ static void on_device_gone(void *arg) {
 
 static const struct interfaces_upcalls interfaces_upcalls = {.changed = on_changed, .gone = on_device_gone};
 
+/* -ENOPKG: the configuration does not let us go on without. */
+static int without_sockets(struct daemon *d, const char *why) {
+  if (d->cfg->sockets == CONFIG_SOCKETS_REAL) {
+    log_error("the configuration says sockets = real, but %s", why);
+    d->exit_code = EXIT_CONFIG;
+    return -ENOPKG;
+  }
+  log_warning("data descriptors are stream pairs, not real sockets: %s", why);
+  return 0;
+}
+
 /* Whether data descriptors can be real sockets is known. */
 static void on_sealed(void *arg) {
   struct daemon *d = arg;
   const char *why = seal_why_not(d->seal);
-  if (why && d->cfg->sockets == CONFIG_SOCKETS_REAL) {
-    log_error("the configuration says sockets = real, but %s", why);
-    d->exit_code = EXIT_CONFIG;
+  if (why && without_sockets(d, why) < 0)
     loop_stop(d->loop);
-    return;
-  }
-  if (why)
-    log_warning("data descriptors are stream pairs, not real sockets: %s", why);
-  readiness_reach(d->readiness, READINESS_SOCKETS);
+  else
+    readiness_reach(d->readiness, READINESS_SOCKETS);
 }
 
 static int watch_signals(struct daemon *d) {
@@ -213,9 +219,10 @@ static int start_seal(struct daemon *d, const struct privilege *p) {
     return 0;
   }
   int r = seal_start(&cfg, &d->seal);
-  if (r < 0)
-    log_error("the helper process of sealed namespaces cannot be started: %s", strerror(-r));
-  return r;
+  if (r == 0)
+    return 0;
+  (void)snprintf(d->no_seal, sizeof d->no_seal, "the helper process cannot be started: %s", strerror(-r));
+  return without_sockets(d, d->no_seal);
 }
 
 static int hand_directories_over(struct daemon *d, const struct privilege *p) {

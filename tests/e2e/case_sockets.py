@@ -144,6 +144,19 @@ def where_user_namespaces_are_refused():
 
 
 @case
+def where_no_process_can_be_made():
+    """The helper cannot be forked: pairs, and the log says why."""
+    uid = 61840
+    with Lab("", device="fixture") as lab:
+        with open(f"{lab.dir}/far.sim", "w", encoding="ascii") as f:
+            f.write("address 10.0.0.2/24\n")
+        lab.extra = f"script = {lab.dir}/far.sim"
+        os.chown(lab.dir, uid, uid)
+        lab.start(wrap=("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "prlimit", "--nproc=0:0"))
+        has(lab.read("log"), "stream pairs, not real sockets: the helper process cannot be started", "ready: 1 interfaces")
+
+
+@case
 def an_ordinary_user_has_them_too():
     """Rootless, over the embedded network: no privilege anywhere, and a real socket with the stack's address."""
     with Lab("dhcp", device="slirp", extra="host-loopback = yes") as lab, Kept(address="127.0.0.1") as server:
